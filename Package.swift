@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func system(_ name: String, _ pkgConfig: String, _ packages: [String]) -> Target {
+  .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt(packages)])
+}
+
+let package = Package(
+  name: "blindspot",
+  products: [
+    .library(
+      name: "Blindspot",
+      targets: ["Compute", "Networks", "ModelFiles", "Datasets", "Attacks", "Runs"]),
+    .executable(name: "blindspot", targets: ["blindspot"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.28.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.0.0"),
+  ],
+  targets: [
+    system("COpenCL", "OpenCL", ["ocl-icd-opencl-dev", "opencl-headers"]),
+    system("CTurboJPEG", "libturbojpeg", ["libturbojpeg0-dev"]),
+    system("CPNG", "libpng", ["libpng-dev"]),
+    system("CZlib", "zlib", ["zlib1g-dev"]),
+    system("CCrypto", "libcrypto", ["libssl-dev"]),
+
+    .plugin(
+      name: "EmbedKernels", capability: .buildTool(), dependencies: ["embed-kernels"]),
+    .executableTarget(name: "embed-kernels", swiftSettings: strict),
+    .target(
+      name: "Kernels", path: "Kernels", sources: ["KernelLibrary.swift"], swiftSettings: strict,
+      plugins: ["EmbedKernels"]),
+
+    module("Digests", ["CCrypto"]),
+    module("Compute", ["COpenCL", "Digests"]),
+    module("Reference", []),
+    module("Operations", ["Compute", "Kernels", "Reference"]),
+    module("Networks", ["Operations", "Compute", "Reference"]),
+    module(
+      "ModelFiles",
+      [
+        "Networks", "Operations", "Reference", "CZlib",
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ]),
+    module("Datasets", ["Reference", "CTurboJPEG", "CPNG", "CZlib"]),
+    module("Minimizers", ["Reference"]),
+    module("Attacks", ["Networks", "Operations", "Compute", "Reference", "Kernels", "Minimizers"]),
+    module(
+      "Runs",
+      ["Datasets", "Digests", .product(name: "GRDB", package: "GRDB.swift")]),
+    .executableTarget(
+      name: "blindspot",
+      dependencies: [
+        "Attacks", "Compute", "Datasets", "Digests", "ModelFiles", "Networks", "Operations",
+        "Reference", "Runs",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+
+    .target(
+      name: "Support", dependencies: ["Compute", "Reference"], path: "Tests/Support",
+      swiftSettings: strict),
+    tests("LayoutTests", ["Kernels"]),
+    tests("ReferenceTests", ["Support", "Reference"]),
+    tests("ComputeTests", ["Support", "Compute"]),
+    tests("OperationsTests", ["Support", "Operations", "Compute", "Kernels", "Reference"]),
+    tests("NetworksTests", ["Support", "Networks", "Operations", "Compute", "Reference"]),
+    tests(
+      "ModelFilesTests",
+      ["Support", "ModelFiles", "Networks", "Operations", "Compute", "Reference"]),
+    tests("DatasetsTests", ["Support", "Datasets", "Reference"]),
+    tests("MinimizersTests", ["Support", "Minimizers", "Reference"]),
+    tests(
+      "AttacksTests", ["Support", "Attacks", "Networks", "Operations", "Compute", "Reference"]),
+    tests("RunsTests", ["Support", "Runs", "Datasets"]),
+    tests("CommandTests", ["Support"]),
+  ])

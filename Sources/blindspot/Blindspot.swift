@@ -1,0 +1,2 @@
+@main
+enum Blindspot { static func main() {} }
