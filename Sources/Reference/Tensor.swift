@@ -33,7 +33,7 @@ extension Tensor where Scalar == Float {
 }
 
 /// The precisions of the CPU reference path: `Float` is canonical, `Double` judges its error.
-public protocol ReferenceScalar: BinaryFloatingPoint & SIMDScalar & Sendable {}
+public protocol ReferenceScalar: BinaryFloatingPoint, Sendable {}
 
 extension Float: ReferenceScalar {}
 extension Double: ReferenceScalar {}
