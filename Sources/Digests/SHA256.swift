@@ -1,7 +1,7 @@
 import CCrypto
 
 /// SHA-256 (FIPS 180-4), computed by the system's OpenSSL.
-public struct SHA256: ~Copyable {
+@safe public struct SHA256: ~Copyable {
   private let context: OpaquePointer?
 
   /// An empty message.
