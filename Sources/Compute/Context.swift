@@ -1,0 +1,83 @@
+import COpenCL
+import Synchronization
+
+/// A device in use: its OpenCL context, one in-order queue, its programs and its memory account.
+@safe public final class Context: @unchecked Sendable {
+  /// The device that all objects of this context live on.
+  public let device: Device
+  /// The binaries of programs built before, in this process or another.
+  public let cache: ProgramCache
+  let handle: cl_context
+  let queue: cl_command_queue
+  private let account = Mutex(MemoryAccount())
+  private let programs = Mutex([String: Program]())
+
+  private struct MemoryAccount {
+    var live = 0
+    var peak = 0
+  }
+
+  /// Opens a device.
+  public init(device: Device, cache: ProgramCache = .standard()) throws(ComputeError) {
+    self.device = device
+    self.cache = cache
+    var id: cl_device_id? = unsafe device.id
+    let context = try unsafe created("clCreateContext") {
+      unsafe clCreateContext(nil, 1, &id, nil, nil, $0)
+    }
+    unsafe handle = context
+    unsafe queue = try unsafe created("clCreateCommandQueue") {
+      unsafe clCreateCommandQueue(
+        context, device.id, cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE), $0)
+    }
+  }
+
+  deinit {
+    _ = unsafe clReleaseCommandQueue(queue)
+    _ = unsafe clReleaseContext(handle)
+  }
+
+  /// The bytes of all buffers that live now.
+  public var liveBytes: Int { account.withLock { $0.live } }
+  /// The most bytes that buffers ever held together.
+  public var peakBytes: Int { account.withLock { $0.peak } }
+
+  /// Forgets the peak: it starts again from what lives now.
+  public func resetPeak() { account.withLock { $0.peak = $0.live } }
+
+  func allocated(_ bytes: Int) {
+    account.withLock {
+      $0.live += bytes
+      $0.peak = max($0.peak, $0.live)
+    }
+  }
+
+  func released(_ bytes: Int) { account.withLock { $0.live -= bytes } }
+
+  /// The program of a source with build constants, built at most once.
+  ///
+  /// - Parameters:
+  ///   - name: What messages call the program.
+  ///   - source: OpenCL C.
+  ///   - constants: Build constants, given to the compiler as `-D`.
+  /// - Throws: `ComputeError` with the build log.
+  public func program(
+    _ name: String, source: String, constants: [(String, String)]
+  ) throws(ComputeError) -> Program {
+    let options = Program.options(constants, for: device)
+    let key = name + "\u{0}" + options
+    if let known = programs.withLock({ $0[key] }) { return known }
+    let program = try Program(self, name: name, source: source, options: options)
+    return programs.withLock { table in
+      if let known = table[key] { return known }
+      table[key] = program
+      return program
+    }
+  }
+
+  /// Hands queued commands to the device without waiting.
+  public func flush() throws(ComputeError) { try check(unsafe clFlush(queue), "clFlush") }
+
+  /// Waits until every queued command has run.
+  public func finish() throws(ComputeError) { try check(unsafe clFinish(queue), "clFinish") }
+}

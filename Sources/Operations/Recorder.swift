@@ -1,0 +1,62 @@
+public import Compute
+import Kernels
+
+/// Which kernels compute: one work-item an output, or float16 register tiles.
+public enum KernelFamily: String, Sendable, CaseIterable {
+  /// One work-item an output; runs everywhere.
+  case reference
+  /// Work-groups of one item with float16 register tiles, for processors.
+  case cpu
+
+  /// The family that suits a device.
+  public static func preferred(for device: Device) -> KernelFamily {
+    device.kind == .cpu ? .cpu : .reference
+  }
+}
+
+/// Collects the launches of a pass over a network, in order.
+public final class Recorder {
+  /// The device in use.
+  public let context: Context
+  /// The kernels to prefer; an operation without a kernel of the family takes the reference one.
+  public let family: KernelFamily
+  /// The samples of a batch.
+  public let batch: Int
+  /// What was recorded.
+  public private(set) var launches: [Launch] = []
+
+  /// An empty recording.
+  public init(context: Context, family: KernelFamily, batch: Int) {
+    self.context = context
+    self.family = family
+    self.batch = batch
+  }
+
+  /// The lanes of a long sum that one work-item computes (`lanes.clh`).
+  public var lanesPerItem: Int { context.device.kind == .cpu ? 256 : 1 }
+
+  /// Work-items of one group for kernels without local memory.
+  public var groupSize: Int { min(64, context.device.largestWorkGroup) }
+
+  /// The program of a kernel file (`family/stem`) with build constants.
+  public func program(
+    _ file: String, _ constants: [(String, String)] = []
+  ) throws(ComputeError) -> Program {
+    guard let source = KernelLibrary.source(file) else {
+      preconditionFailure("no kernel file \(file)")
+    }
+    return try context.program(file, source: source, constants: constants)
+  }
+
+  /// Records one launch of a kernel.
+  public func launch<each Argument: KernelArgument>(
+    _ program: Program, _ kernel: String, _ grid: Grid, _ arguments: repeat each Argument
+  ) throws(ComputeError) {
+    launches.append(try Launch(program, kernel, grid, repeat each arguments))
+  }
+
+  /// Queues everything that was recorded.
+  public func run() throws(ComputeError) {
+    for launch in launches { try launch.enqueue() }
+  }
+}
