@@ -86,7 +86,8 @@ import COpenCL
     var platforms = unsafe [cl_platform_id?](repeating: nil, count: Int(count))
     try check(unsafe clGetPlatformIDs(count, &platforms, nil), "clGetPlatformIDs")
     var devices: [Device] = []
-    for unsafecase let platform? in unsafe platforms {
+    for position in unsafe platforms.indices {
+      guard let platform = unsafe platforms[position] else { continue }
       var deviceCount: cl_uint = 0
       let all = cl_device_type(CL_DEVICE_TYPE_ALL)
       let status = unsafe clGetDeviceIDs(platform, all, 0, nil, &deviceCount)
@@ -94,7 +95,8 @@ import COpenCL
       try check(status, "clGetDeviceIDs")
       var ids = unsafe [cl_device_id?](repeating: nil, count: Int(deviceCount))
       try check(unsafe clGetDeviceIDs(platform, all, deviceCount, &ids, nil), "clGetDeviceIDs")
-      for unsafecase let id? in unsafe ids {
+      for position in unsafe ids.indices {
+        guard let id = unsafe ids[position] else { continue }
         devices.append(try unsafe Device(id: id, platform: platform, index: devices.count))
       }
     }
