@@ -1,5 +1,3 @@
-public import Reference
-
 /// Tensors joined along one axis.
 public struct Concat: Operation {
   /// The axis of a sample's shape.

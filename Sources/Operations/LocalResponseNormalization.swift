@@ -1,5 +1,3 @@
-public import Reference
-
 /// Local response normalisation across channels (Krizhevsky et al. 2012), as ONNX defines it:
 /// y = x * (bias + alpha / size * sum of x^2 over the window)^-beta.
 public struct LocalResponseNormalization: Operation {

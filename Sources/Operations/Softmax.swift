@@ -1,5 +1,3 @@
-public import Reference
-
 /// Softmax or its logarithm along one axis.
 public struct Softmax: Operation {
   /// The axis of a sample's shape (0 is channels of a picture, or the only axis of a vector).
