@@ -1,4 +1,4 @@
-import Operations
+public import Operations
 import Reference
 
 extension Graph {

@@ -1,4 +1,4 @@
-public import Operations
+import Operations
 public import Reference
 
 /// A graph on the CPU reference path: slow, plain, and what every device is compared with.

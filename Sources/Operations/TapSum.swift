@@ -112,6 +112,7 @@ extension Recorder {
     // Groups of work of a few million operations keep both cores busy to the end.
     let rowFlops = 2 * sum.columns * max(1, taps * sum.inputChannels) * width
     let rowsPerGroup = min(sum.rows, max(1, 2_000_000 / rowFlops))
+    let mask = try bytesOrPlaceholder(epilogue.mask)
     let program = try program(
       "cpu/convolution",
       constants(epilogue) + [
@@ -126,8 +127,8 @@ extension Recorder {
       input.buffer, start(input, sum.inputStart), try Buffer(context, weights),
       try bias(epilogue, count: max(sum.outputVectors, blocks * tile.vectors) * 16),
       (epilogue.residual ?? output).buffer, start(epilogue.residual, 0), output.buffer,
-      start(output, sum.outputStart), epilogue.mask?.buffer ?? (try placeholder()),
-      words(epilogue.mask, sum.maskStart), Int32(sum.rows), Int32(sum.columns),
+      start(output, sum.outputStart), mask.buffer,
+      UInt64(mask.offset / 2 + sum.maskStart), Int32(sum.rows), Int32(sum.columns),
       Int32(rowsPerGroup), Int32(sum.inputChannels), UInt64(sum.inputImage), Int32(sum.inputRow),
       Int32(sum.tapRowStep), Int32(sum.tapColumnStep), UInt64(sum.residualImage),
       Int32(sum.residualRow), Int32(sum.residualPixel), UInt64(sum.outputImage),
@@ -155,6 +156,7 @@ extension Recorder {
         }
       }
     }
+    let mask = try bytesOrPlaceholder(epilogue.mask)
     let program = try program(
       "reference/convolution", constants(epilogue) + [("GROUP", "\(groupSize)")])
     try launch(
@@ -163,7 +165,7 @@ extension Recorder {
       input.buffer, start(input, sum.inputStart), try Buffer(context, weights),
       try bias(epilogue, count: vectors * 16), (epilogue.residual ?? output).buffer,
       start(epilogue.residual, 0), output.buffer, start(output, sum.outputStart),
-      epilogue.mask?.buffer ?? (try placeholder()), words(epilogue.mask, sum.maskStart),
+      mask.buffer, UInt64(mask.offset / 2 + sum.maskStart),
       Int32(sum.rows), Int32(sum.columns), Int32(sum.taps.height), Int32(sum.taps.width),
       Int32(sum.inputChannels), Int32(sum.outputChannels), Int32(sum.groups),
       UInt64(sum.inputImage), Int32(sum.inputRow), Int32(sum.inputStep), Int32(sum.tapRowStep),
@@ -187,6 +189,7 @@ extension Recorder {
       }
     }
     if weights.isEmpty { weights = [0] }
+    let mask = try bytesOrPlaceholder(epilogue.mask)
     let program = try program(
       "reference/depthwise", constants(epilogue) + [("GROUP", "\(groupSize)")])
     try launch(
@@ -195,7 +198,7 @@ extension Recorder {
       input.buffer, start(input, sum.inputStart), try Buffer(context, weights),
       try bias(epilogue, count: vectors * 16), (epilogue.residual ?? output).buffer,
       start(epilogue.residual, 0), output.buffer, start(output, sum.outputStart),
-      epilogue.mask?.buffer ?? (try placeholder()), words(epilogue.mask, sum.maskStart),
+      mask.buffer, UInt64(mask.offset / 2 + sum.maskStart),
       Int32(sum.rows), Int32(sum.columns), Int32(sum.taps.height), Int32(sum.taps.width),
       UInt64(sum.inputImage), Int32(sum.inputRow), Int32(sum.inputStep), Int32(sum.tapRowStep),
       Int32(sum.tapColumnStep), UInt64(sum.residualImage), Int32(sum.residualRow),
@@ -208,9 +211,6 @@ extension Recorder {
     tensor.map { UInt64($0.offset + $0.layout.origin + shift) } ?? 0
   }
 
-  private func words(_ bytes: DeviceBytes?, _ shift: Int) -> UInt64 {
-    bytes.map { UInt64($0.offset / 2 + shift) } ?? 0
-  }
 }
 
 extension TapSum {

@@ -1,17 +1,4 @@
-import Foundation
-
-// Stands in for the canonical functions until Elementary.swift and LongSum.swift are merged.
-
-extension ReferenceScalar {
-  static func canonicalExp(_ x: Self) -> Self { Self(Foundation.exp(Double(x))) }
-  static func canonicalLog(_ x: Self) -> Self { Self(Foundation.log(Double(x))) }
-  static func canonicalTanh(_ x: Self) -> Self { Self(Foundation.tanh(Double(x))) }
-  static func canonicalErf(_ x: Self) -> Self { Self(Foundation.erf(Double(x))) }
-  static func canonicalSigmoid(_ x: Self) -> Self { Self(1 / (1 + Foundation.exp(-Double(x)))) }
-  static func canonicalPower(_ base: Self, _ exponent: Self) -> Self {
-    Self(Foundation.pow(Double(base), Double(exponent)))
-  }
-}
+// Stands in for the long sum until LongSum.swift is merged.
 
 /// Sums over 256 lanes, folded pairwise.
 enum LongSum {

@@ -1,5 +1,5 @@
-public import Operations
-public import Reference
+import Operations
+import Reference
 
 /// The built-in networks.
 public enum Architecture: String, CaseIterable, Sendable {
@@ -87,9 +87,9 @@ struct GraphBuilder<Parameters: ParameterSource> {
     let beta = try parameters.parameter(name + ".bias", shape: [channels], fanIn: nil)
     let mean = try parameters.parameter(name + ".running_mean", shape: [channels], fanIn: nil)
     let variance = try parameters.parameter(name + ".running_var", shape: [channels], fanIn: nil)
-    let folded = BatchNormalizationReference.scaleShift(
-      gamma: gamma.values, beta: beta.values, mean: mean.values, variance: variance.values,
-      epsilon: 1e-5)
+    let folded = BatchNormalizationReference.folded(
+      .init(
+        gamma: gamma.values, beta: beta.values, mean: mean.values, variance: variance.values))
     try append(ScaleShift(scale: folded.scale, shift: folded.shift), name)
   }
 

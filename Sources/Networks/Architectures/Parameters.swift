@@ -64,3 +64,7 @@ public struct RandomParameters: ParameterSource {
     return Tensor(shape: shape, values: values)
   }
 }
+struct PhiloxStream {
+  init(seed: UInt64, name: String) {};
+  func fillUniform(_ v: inout [Float], from: Float, to: Float) {}
+}
