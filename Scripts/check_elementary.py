@@ -5,7 +5,7 @@ Elementary functions (Kernels/common/elementary.clh), the random streams (philox
 sums (lanes.clh, Kernels/reference/longsum.cl) are run on each device and compared
   - with double precision (numpy, scipy): the largest error in units in the last place of a float;
   - with the same header compiled as C by the system's compiler: bit for bit;
-  - with the checksums recorded in Tests/ReferenceTests, which the Swift twins must meet: bit for bit;
+  - with the checksums in Tests/ReferenceTests, which the Swift twins must meet: bit for bit;
   - float16 with float, and both styles of the long sums with the rule written out in numpy.
 
 usage: check_elementary.py [--stride N] [--device PART_OF_NAME]
@@ -237,7 +237,8 @@ def check_elementary(queue, library, stride):
                 worst, where = error.max(), part[error.argmax()]
         print_result(name, worst, where, bound, count, same_c, same_vector)
         sum_ = checksum(on_device(queue, program, f"scalar_{name}", grid()))
-        verdict(expected.get(name) == sum_, f"{name}: checksum 0x{sum_:016x}, as recorded for Swift")
+        verdict(expected.get(name) == sum_,
+                f"{name}: checksum 0x{sum_:016x}, as recorded for Swift")
     check_powr(queue, program, library, stride, expected)
 
 
@@ -272,7 +273,8 @@ def philox(counter, key):
     mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
     for _ in range(10):
         first, second = a * np.uint64(0xD2511F53), c * np.uint64(0xCD9E8D57)
-        a, b, c, d = (second >> shift) ^ b ^ k, second & mask, (first >> shift) ^ d ^ l, first & mask
+        a, c = (second >> shift) ^ b ^ k, (first >> shift) ^ d ^ l
+        b, d = second & mask, first & mask
         k, l = (k + np.uint64(0x9E3779B9)) & mask, (l + np.uint64(0xBB67AE85)) & mask
     return np.stack([a, b, c, d], -1).astype(np.uint32)
 
@@ -300,7 +302,8 @@ def check_streams(queue):
     numbers = [np.uint64(v) for v in name[:2]] + [np.uint32(v) for v in name[2:]]
     cl.Kernel(program, "draw")(queue, (blocks,), None, *numbers, *buffers)
     expected = recorded("Philox")
-    for kind, buffer, output in zip(("words", "uniform", "symmetric", "gaussian"), buffers, outputs):
+    kinds = ("words", "uniform", "symmetric", "gaussian")
+    for kind, buffer, output in zip(kinds, buffers, outputs):
         output = np.empty_like(output)
         cl.enqueue_copy(queue, output, buffer)
         if kind == "words":
@@ -317,16 +320,18 @@ def check_streams(queue):
             error = np.abs(output - exact).max()
             verdict(error < 2e-6, f"philox: gaussian within {error:.2g} of Box and Muller in numpy")
         sum_ = checksum(output)
-        verdict(expected.get(kind) == sum_, f"{kind}: checksum 0x{sum_:016x}, as recorded for Swift")
+        verdict(expected.get(kind) == sum_,
+                f"{kind}: checksum 0x{sum_:016x}, as recorded for Swift")
 
 
 def symmetric(words):
     """Odd multiples of 2^-24 in (-1, 1)."""
-    return (((words >> 8).astype(np.int64) * 2 + 1 - (1 << 24)) / 2.0**24).astype(np.float32).ravel()
+    odd = (words >> 8).astype(np.int64) * 2 + 1 - (1 << 24)
+    return (odd / 2.0**24).astype(np.float32).ravel()
 
 
-def long_sum(library, count, accumulate):
-    """256 lanes, then the tree; accumulate(lanes, first, last) adds one row of elements in place."""
+def long_sum(count, accumulate):
+    """256 lanes, then the tree; accumulate(lanes, first, last) adds a row of elements in place."""
     lanes = np.zeros(256, np.float32)
     for first in range(0, count, 256):
         row = lanes[:min(256, count - first)].copy()
@@ -388,7 +393,7 @@ def check_long_sums(queue, library):
             first, same = [], True
             for count in LENGTHS:
                 result = run(kernel, inputs, count, [np.float32])[0]
-                want = np.array([long_sum(library, count, step(s)) for s in range(slots)])
+                want = np.array([long_sum(count, step(s)) for s in range(slots)])
                 same &= bool(np.all((result.view("u4") == want.view("u4"))
                                     | (np.isnan(result) & np.isnan(want))))
                 first.append(result[0])

@@ -1,8 +1,8 @@
 // Long sums of per-sample vectors: dot product, sum, squared norm, squared distance, maximum.
-// Shapes: x, y [slots][stride], n <= stride elements used; one result a slot, slot = get_group_id(0).
+// Shapes: x, y [slots][stride], n <= stride elements used; one result a slot = get_group_id(0).
 // Variants: LANES_PER_ITEM 256 (local size 1, CPU) or 1 (local size 256, GPU).
 // Order of summation: 256 lanes by fma, then the pairwise tree of lanes.clh.
-// Source: design part 4; twin Reference/LongSum.swift.
+// Source: pairwise summation, Higham 2002, section 4.2; twin Sources/Reference/LongSum.swift.
 #include "canonical.clh"
 #include "lanes.clh"
 

@@ -3,7 +3,7 @@
 /// There are 256 lanes. Lane j starts at +0 and takes the elements j, j + 256, j + 512, ... in
 /// ascending order; then lane i takes lane i + half, for half 128, 64, ..., 1. Products enter by
 /// fused multiply-add. In `Float` the bits are those of every canonical device; in `Double` the
-/// same order judges the error, which grows as n / 256 + 8 rounding errors instead of n.
+/// same order judges the error, which grows as n / 256 + 8 roundings instead of n.
 ///
 /// Every function takes arrays, slices and buffer pointers alike, without a copy.
 public enum LongSum {
@@ -64,7 +64,7 @@ public enum LongSum {
     }
   }
 
-  /// The sum of what `accumulate` adds to a lane's sum for each index in 0..<count, as lanes and tree.
+  /// The sum of what `accumulate` adds for each index in 0..<count, by lanes and tree.
   ///
   /// - Parameters:
   ///   - count: the number of elements.
