@@ -2,7 +2,7 @@ import Reference
 import Testing
 
 /// The long sums against exact integers, against double precision with a bound from theory, and
-/// against the checksums that `Scripts/check_elementary.py` computes on OpenCL devices, both styles.
+/// against the checksums that `Scripts/check_elementary.py` computes on devices, in both styles.
 @Suite struct LongSumTests {
   static let lengths = [1, 2, 3, 15, 16, 17, 255, 256, 257, 511, 512, 513, 1000, 4099, 150_528]
 
