@@ -14,8 +14,11 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 func system(_ name: String, _ pkgConfig: String, _ packages: [String]) -> Target {
@@ -79,7 +82,7 @@ let package = Package(
       name: "Support", dependencies: ["Compute", "Reference"], path: "Tests/Support",
       swiftSettings: strict),
     tests("LayoutTests", ["Kernels"]),
-    tests("ReferenceTests", ["Support", "Reference"]),
+    tests("ReferenceTests", ["Support", "Reference"], exclude: ["Fixtures"]),
     tests("ComputeTests", ["Support", "Compute"]),
     tests("OperationsTests", ["Support", "Operations", "Compute", "Kernels", "Reference"]),
     tests("NetworksTests", ["Support", "Networks", "Operations", "Compute", "Reference"]),
