@@ -38,7 +38,7 @@ UNARY = [
     ("tanh", np.tanh, (-np.inf, np.inf), 1.4),
     ("sigmoid", lambda x: np.where(x < 0, np.exp(-np.abs(x)), 1) / (1 + np.exp(-np.abs(x))),
      (-np.inf, np.inf), 1.5),
-    ("erf", scipy.special.erf, (-np.inf, np.inf), 1.0),
+    ("erf", scipy.special.erf, (-np.inf, np.inf), 1.1),
     ("sinpi", lambda x: sine_of_half_turns(exact_remainder(x)), (-2.0**20, 2.0**20), 1.1),
     ("cospi", lambda x: sine_of_half_turns(0.5 - np.abs(exact_remainder(x))),
      (-2.0**20, 2.0**20), 1.1),
