@@ -213,7 +213,7 @@ private struct OperationTrial<Tested: Operation> {
       for accumulates in [false, true] {
         for activation in activations where !(check.dense && activation != nil) {
           for round in 1...2 {
-            try gradient(
+            try checkGradient(
               position, source, saved, shares[position], stored, accumulates, activation,
               "gradient \(position)\(accumulates ? " accumulated" : "")"
                 + (activation.map { " masked by \($0)" } ?? "") + ", round \(round)")
@@ -225,7 +225,7 @@ private struct OperationTrial<Tested: Operation> {
     compare(try source.read(), gradient.values, "the output's gradient after the run")
   }
 
-  private func gradient(
+  private func checkGradient(
     _ position: Int, _ source: GuardedTensor, _ saved: Saved, _ share: Tensor<Float>,
     _ stored: Tensor<Float>, _ accumulates: Bool, _ activation: Activation?, _ what: String
   ) throws {
