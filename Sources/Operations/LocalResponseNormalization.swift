@@ -36,13 +36,13 @@ public struct LocalResponseNormalization: Operation {
   }
 
   public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
-    reference.forward(inputs[0])
+    LocalResponseNormalizationReference.forward(inputs[0], parameters)
   }
 
   public func inputGradients<Scalar: ReferenceScalar>(
     inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
   ) -> [Tensor<Scalar>] {
-    [reference.gradient(gradient, input: inputs[0])]
+    [LocalResponseNormalizationReference.gradient(gradient, input: inputs[0], parameters)]
   }
 
   public func needs(inputs: [Layout], output: Layout) -> Needs { Needs(inputs: [0]) }
@@ -75,8 +75,8 @@ public struct LocalResponseNormalization: Operation {
       Extents(dx.layout))
   }
 
-  private var reference: LocalResponseNormalizationReference {
-    LocalResponseNormalizationReference(size: size, alpha: alpha, beta: beta, bias: bias)
+  private var parameters: LocalResponseNormalizationReference.Parameters {
+    .init(size: size, alpha: alpha, beta: beta, bias: bias)
   }
 
   /// The numbers that the kernel needs, rounded as the reference rounds them.
