@@ -211,22 +211,23 @@ LANES_ATTRIBUTES kernel void propose(
       const global float *s = slotS + (ulong)pair * (ulong)n;
       const global float *y = slotY + (ulong)pair * (ulong)n;
       LANES_DECLARE(sy);
-      LANES_DECLARE(yy);
+      LANES_DECLARE(ss);
       LANES_DECLARE(sq);
       for (int at = 0; at < n; at += LANES_PART) {
         const int to = min(at + LANES_PART, n);
         LANES_FMA(sy, at, to, S, Y);
-        LANES_SQUARE(yy, at, to, Y);
+        LANES_SQUARE(ss, at, to, S);
         LANES_FMA(sq, at, to, S, Q);
       }
       const float sySum = lanes_reduce(sy, scratch);
-      const float yySum = lanes_reduce(yy, scratch);
+      const float ssSum = lanes_reduce(ss, scratch);
       const float sqSum = lanes_reduce(sq, scratch);
       curvatures[j] = sySum;
       factors[j] = 0.0f;
-      // A pair of no positive curvature says nothing of a minimum.
-      if (sySum > 1e-10f) {
-        if (!used) { gamma = sySum / yySum; }
+      // A pair of no positive curvature says nothing of a minimum. The distance's own curvature, 2,
+      // is the least there is across the few directions that the loss bends.
+      if (sySum > 0.0f) {
+        if (!used) { gamma = min(0.5f, ssSum / sySum); }
         used = 1;
         const float factor = sqSum / sySum;
         factors[j] = factor;
@@ -238,7 +239,7 @@ LANES_ATTRIBUTES kernel void propose(
       LANES_EACH(0, n, SCALE);
     }
     for (int j = pairs - 1; j >= 0; --j) {
-      if (!(curvatures[j] > 1e-10f)) { continue; }
+      if (!(curvatures[j] > 0.0f)) { continue; }
       const int pair = (newest - j + HISTORY) % HISTORY;
       const global float *s = slotS + (ulong)pair * (ulong)n;
       const global float *y = slotY + (ulong)pair * (ulong)n;

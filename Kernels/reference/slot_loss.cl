@@ -1,7 +1,8 @@
 // The loss of every slot's logits, its gradient, the predicted class and the margin of success.
 // Shapes: logits and gradient [slot][K] with a stride a slot; goals [slot][4]: class of the loss, 1
-// to leave it or 0 to reach it, class of the criterion, 1 to leave or 0 to reach; results [slot][4]:
-// loss, margin; classes [slot][2]: predicted (-1 if a logit is NaN), rival.
+// to leave it or 0 to reach it, class of the criterion, 1 to leave or 0 to reach (class -1: the
+// predicted one); results [slot][4]: loss, margin; predictions [slot][4]: predicted class (-1 if a
+// logit is NaN), rival, least likely class.
 // Variants: LANES_PER_ITEM of lanes.clh.
 // Order of summation: 256 lanes and a tree; formulas as in Reference/GoalLoss.
 // Source: cross-entropy of a class or of all others, as softplus of a difference of log-sums.
@@ -12,6 +13,7 @@
 #include "slots.clh"
 
 #define LOGIT(T, i) LANE_LOAD(T, z, i)
+#define NEGATED(T, i) (-LANE_LOAD(T, z, i))
 #define OTHER(T, i) LANE_LOAD(T, d, i)
 #define OTHER_EXP(T, i) canonical_exp(LANE_LOAD(T, d, i) - LANE_ALL(T, top))
 #define COPY(T, i) LANE_STORE(T, d, i, LANE_LOAD(T, z, i));
@@ -27,9 +29,7 @@ LANES_ATTRIBUTES kernel void slot_loss(
     const ulong gradientsStart, const ulong gradientsStride, global float *results,
     global int *predictions) {
   const int slot = (int)get_group_id(0);
-  const int class = goals[4 * slot];
   const int leaves = goals[4 * slot + 1];
-  const int criterion = goals[4 * slot + 2];
   const int criterionLeaves = goals[4 * slot + 3];
   const global float *z = logits + logitsStart + (ulong)slot * logitsStride;
   global float *d = gradients + gradientsStart + (ulong)slot * gradientsStride;
@@ -37,6 +37,11 @@ LANES_ATTRIBUTES kernel void slot_loss(
   LANES_DECLARE_MAXIMUM(first);
   LANES_MAXIMUM(first, 0, classes, LOGIT);
   const lane_maximum predicted = lanes_maximum(first, scratch);
+  LANES_DECLARE_MAXIMUM(last);
+  LANES_MAXIMUM(last, 0, classes, NEGATED);
+  const lane_maximum least = lanes_maximum(last, scratch);
+  const int class = goals[4 * slot] < 0 ? predicted.index : goals[4 * slot];
+  const int criterion = goals[4 * slot + 2] < 0 ? predicted.index : goals[4 * slot + 2];
   // All classes but the goal's: its own place holds minus infinity.
   LANES_EACH(0, classes, COPY);
   if (OWNS(class)) { d[class] = -INFINITY; }
@@ -63,7 +68,8 @@ LANES_ATTRIBUTES kernel void slot_loss(
   if (LANES_FIRST) {
     results[4 * slot] = canonical_softplus(difference);
     results[4 * slot + 1] = criterionLeaves ? other.value - z[criterion] : z[criterion] - other.value;
-    predictions[2 * slot] = predicted.value != predicted.value ? -1 : predicted.index;
-    predictions[2 * slot + 1] = other.index;
+    predictions[4 * slot] = predicted.value != predicted.value ? -1 : predicted.index;
+    predictions[4 * slot + 1] = other.index;
+    predictions[4 * slot + 2] = least.index;
   }
 }

@@ -8,6 +8,8 @@ public struct Evaluation: Sendable {
   public var predicted: Int
   /// The class of the largest logit besides the criterion's.
   public var rival: Int
+  /// The class of the smallest logit.
+  public var leastLikely: Int
   /// Positive when the goal is reached: the wanted logit less the best of the others.
   public var margin: Float
   /// Distances and slopes at the trial point; slopes only after an evaluation with a gradient.
@@ -16,7 +18,7 @@ public struct Evaluation: Sendable {
   public var direction: DirectionMeasures
 }
 
-/// What one slot minimises, and what counts as success.
+/// What one slot minimises, and what counts as success; the class -1 is the predicted one.
 public struct SlotGoal: Hashable, Sendable {
   /// The loss.
   public var loss: GoalLoss

@@ -86,9 +86,10 @@ public final class SlotEngine<Machine: SampleMachine> {
 
   /// One batch; the results of the samples that are done.
   private func step() throws(ComputeError) -> [AttackResult] {
-    try vectors.propose(slots.map { slot in
-      slot.map { ($0.command, $0.parameters) } ?? ([], VectorParameters())
-    })
+    try vectors.propose(
+      slots.map { slot in
+        slot.map { ($0.command, $0.parameters) } ?? ([], VectorParameters())
+      })
     try network.forward()
     let idle = GoalLoss(label: 0, leaves: true)
     try losses.run(slots.map { $0?.machine.goal ?? SlotGoal(loss: idle, criterion: idle) })
@@ -103,7 +104,8 @@ public final class SlotEngine<Machine: SampleMachine> {
       let request = slot.machine.observe(
         Evaluation(
           loss: found[index].loss, predicted: found[index].predicted, rival: found[index].rival,
-          margin: found[index].margin, measures: measures[index].0, direction: measures[index].1))
+          leastLikely: found[index].least, margin: found[index].margin, measures: measures[index].0,
+          direction: measures[index].1))
       switch request {
       case .evaluate(let command, let parameters, let gradient):
         (slot.command, slot.parameters, slot.wantsGradient) = (command, parameters, gradient)

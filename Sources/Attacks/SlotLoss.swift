@@ -10,6 +10,7 @@ final class SlotLoss {
     var margin: Float
     var predicted: Int
     var rival: Int
+    var least: Int
   }
 
   private let slots: Int
@@ -24,7 +25,7 @@ final class SlotLoss {
     slots = recorder.batch
     goals = try Buffer(recorder.context, count: 4 * slots)
     results = try Buffer(recorder.context, count: 4 * slots)
-    predictions = try Buffer(recorder.context, count: 2 * slots)
+    predictions = try Buffer(recorder.context, count: 4 * slots)
     let lanes = recorder.lanesPerItem
     let program = try recorder.program("reference/slot_loss", [("LANES_PER_ITEM", "\(lanes)")])
     let group = lanes == 256 ? 1 : 256
@@ -52,8 +53,8 @@ final class SlotLoss {
     let classes = try predictions.read()
     return (0..<slots).map {
       Found(
-        loss: numbers[4 * $0], margin: numbers[4 * $0 + 1], predicted: Int(classes[2 * $0]),
-        rival: Int(classes[2 * $0 + 1]))
+        loss: numbers[4 * $0], margin: numbers[4 * $0 + 1], predicted: Int(classes[4 * $0]),
+        rival: Int(classes[4 * $0 + 1]), least: Int(classes[4 * $0 + 2]))
     }
   }
 }

@@ -113,7 +113,10 @@ final class SlotVectors {
   func readMeasures() throws(ComputeError) -> [(TrialMeasures, DirectionMeasures)] {
     let values = try numbers.read()
     return (0..<slots).map {
-      (TrialMeasures(values[16 * $0..<16 * $0 + 6]), DirectionMeasures(values[16 * $0 + 8..<16 * $0 + 11]))
+      (
+        TrialMeasures(values[16 * $0..<16 * $0 + 6]),
+        DirectionMeasures(values[16 * $0 + 8..<16 * $0 + 11])
+      )
     }
   }
 

@@ -215,8 +215,10 @@ public struct LimitedMemoryVectors: Sendable {
           (2 * steps[pair][$0]).addingProduct(parameters.c, changes[pair][$0])
         })
       let curvature = LongSum.dot(s, y)
-      guard curvature > 1e-10 else { continue }
-      if used.isEmpty { gamma = curvature / LongSum.squaredNorm(y) }
+      guard curvature > 0 else { continue }
+      // The distance's own curvature, 2, is the least there is across the few directions that the loss
+      // bends.
+      if used.isEmpty { gamma = min(0.5, LongSum.squaredNorm(s) / curvature) }
       let factor = LongSum.dot(s, q) / curvature
       q = q.indices.map { q[$0].addingProduct(-factor, y[$0]) }
       used.append((factor, curvature, s, y))
