@@ -24,10 +24,11 @@ public enum Interpolation: String, Hashable, Sendable, CaseIterable {
 }
 
 extension RGBImage {
-  /// The picture resampled to other sizes with antialiasing, equal to Pillow's `resize` bit for bit.
+  /// The picture resampled to other sizes with antialiasing, equal to Pillow's `resize` bit for
+  /// bit.
   ///
-  /// Two passes, rows first, 8 bits between them, weights rounded to 22 bits of fraction; a pass that
-  /// changes no size is left out.
+  /// Two passes, rows first, 8 bits between them, weights rounded to 22 bits of fraction; a pass
+  /// that changes no size is left out.
   ///
   /// - Precondition: both sizes are positive.
   public func resized(
@@ -59,8 +60,8 @@ extension RGBImage {
     return width <= height ? (size, longer) : (longer, size)
   }
 
-  /// The middle of the picture, as torchvision's `CenterCrop` takes it: the upper left corner lies at
-  /// half the difference, halves rounded to even.
+  /// The middle of the picture, as torchvision's `CenterCrop` takes it: the upper left corner lies
+  /// at half the difference, halves rounded to even.
   ///
   /// - Precondition: the crop is not larger than the picture.
   public func centreCropped(width newWidth: Int, height newHeight: Int) -> RGBImage {
