@@ -113,7 +113,7 @@ def write(name, text):
 
 
 def record_small():
-    out = "/// Small files of each kind, and the CRC-32 of what Pillow's `convert(\"RGB\")` makes of them.\n"
+    out = "import Datasets\n\n/// Small files of each kind, and the CRC-32 of what Pillow's `convert(\"RGB\")` makes of them.\n"
     out += "let recordedFiles: [RecordedFile] = [\n"
     for name, contents in files():
         picture = Image.open(io.BytesIO(contents))

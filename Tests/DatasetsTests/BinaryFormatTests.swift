@@ -5,7 +5,10 @@ import Testing
 
 @Suite struct `IDX and CIFAR-10 files` {
   private static func idx(_ magic: Int, _ sizes: [Int], _ values: [UInt8]) -> [UInt8] {
-    bigEndian(magic) + sizes.flatMap(bigEndian) + values
+    var file = bigEndian(magic)
+    for size in sizes { file += bigEndian(size) }
+    file += values
+    return file
   }
 
   private static let images = idx(2051, [2, 2, 3], [0, 51, 102, 153, 204, 255, 1, 2, 3, 4, 5, 6])
@@ -69,7 +72,8 @@ import Testing
   @Test func `CIFAR-10 records become planes`() throws {
     try withFolder { folder in
       let planes = (0..<3072).map { UInt8($0 % 251) }
-      let url = try folder.put("test_batch.bin", [9] + planes + [0] + planes.reversed())
+      let records: [[UInt8]] = [[9], planes, [0], planes.reversed()]
+      let url = try folder.put("test_batch.bin", Array(records.joined()))
       for path in [folder, url] {
         let source = try openPictures(path)
         #expect(source.count == 2 && source.shape.description == "3x32x32")

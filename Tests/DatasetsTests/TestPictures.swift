@@ -41,7 +41,9 @@ func pattern(width: Int, height: Int, channels: Int) -> RGBImage {
       for c in 0..<channels {
         state = (state * 1_103_515_245 + 12345) & 0x7FFF_FFFF
         let edge = (x / 5 + y / 3 + c) % 2 == 1 ? 160 : 0
-        bytes.append(UInt8((edge + x * 3 + y * 2 + (state >> 16) % 64) & 255))
+        let noise = (state >> 16) % 64
+        let value: Int = edge + x * 3 + y * 2 + noise
+        bytes.append(UInt8(value & 255))
       }
     }
   }
@@ -50,11 +52,16 @@ func pattern(width: Int, height: Int, channels: Int) -> RGBImage {
 
 /// CRC-32 as in PNG and gzip, bit by bit.
 func crc32(_ bytes: some Sequence<UInt8>) -> UInt32 {
-  ~bytes.reduce(0xFFFF_FFFF as UInt32) { state, byte in
-    (0..<8).reduce(state ^ UInt32(byte)) { state, _ in
-      state & 1 == 1 ? state >> 1 ^ 0xEDB8_8320 : state >> 1
+  var state: UInt32 = 0xFFFF_FFFF
+  for byte in bytes {
+    state ^= UInt32(byte)
+    for _ in 0..<8 {
+      let carry = state & 1
+      state >>= 1
+      if carry == 1 { state ^= 0xEDB8_8320 }
     }
   }
+  return ~state
 }
 
 /// Four bytes, the most significant first.
@@ -62,24 +69,27 @@ func bigEndian(_ value: Int) -> [UInt8] {
   [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) }
 }
 
+/// Four bytes, the least significant first.
+func littleEndian(_ value: Int) -> [UInt8] { bigEndian(value).reversed() }
+
 /// A gzip file that stores its contents uncompressed.
 func storedGzip(_ contents: [UInt8]) -> [UInt8] {
   precondition(contents.count < 65536)
   let (low, high) = (UInt8(contents.count & 255), UInt8(contents.count >> 8))
-  return [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255, 1, low, high, ~low, ~high] + contents
-    + bigEndian(Int(crc32(contents))).reversed() + bigEndian(contents.count).reversed()
+  var file: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255, 1, low, high, ~low, ~high]
+  file += contents
+  file += littleEndian(Int(crc32(contents)))
+  file += littleEndian(contents.count)
+  return file
 }
 
 /// An `.npy` file with any header.
 func npy(_ type: String, _ shape: String, fortran: String = "False", _ values: [UInt8]) -> [UInt8] {
   let text = "{'descr': '\(type)', 'fortran_order': \(fortran), 'shape': \(shape), }\n"
-  return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(text.utf8.count), 0] + Array(text.utf8)
-    + values
-}
-
-/// The bytes of floats, little endian.
-func bytes(_ values: [Float]) -> [UInt8] {
-  values.flatMap { bigEndian(Int($0.bitPattern)).reversed() }
+  var file: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59, 1, 0, UInt8(text.utf8.count), 0]
+  file += Array(text.utf8)
+  file += values
+  return file
 }
 
 /// Calls `body` with an empty folder, which is removed afterwards.
