@@ -592,6 +592,26 @@ let recordedResizes: [RecordedResize] = [
     from: (64, 48, 1), to: (63, 47), interpolation: .bilinear, crc: 0x10AC76B2),
   RecordedResize(
     from: (64, 48, 1), to: (63, 47), interpolation: .bicubic, crc: 0xC33756F6),
+  RecordedResize(
+    from: (20, 60, 3), to: (15, 20), interpolation: .bilinear, crc: 0x2850D5B5),
+  RecordedResize(
+    from: (20, 60, 3), to: (15, 20), interpolation: .bicubic, crc: 0xFDD48024),
+  RecordedResize(
+    from: (20, 60, 3), to: (10, 40), interpolation: .bilinear, crc: 0xBAA06720),
+  RecordedResize(
+    from: (20, 60, 3), to: (10, 40), interpolation: .bicubic, crc: 0x3D4C5A12),
+  RecordedResize(
+    from: (20, 60, 1), to: (10, 39), interpolation: .bilinear, crc: 0xE0D8D801),
+  RecordedResize(
+    from: (20, 60, 1), to: (10, 39), interpolation: .bicubic, crc: 0x26C7A146),
+  RecordedResize(
+    from: (20, 20, 3), to: (35, 9), interpolation: .bilinear, crc: 0x436A03A1),
+  RecordedResize(
+    from: (20, 20, 3), to: (35, 9), interpolation: .bicubic, crc: 0xC7A3D254),
+  RecordedResize(
+    from: (20, 20, 3), to: (35, 31), interpolation: .bilinear, crc: 0xAE2D77AE),
+  RecordedResize(
+    from: (20, 20, 3), to: (35, 31), interpolation: .bicubic, crc: 0x29AE338D),
 ]
 
 /// The CRC-32 of the pattern 37x23x3 in grey, by Pillow's `convert("L")`.
