@@ -72,3 +72,9 @@ private func words<Word: FixedWidthInteger & BitwiseCopyable, Element>(
     }
   }
 }
+
+/// Floats as they are stored.
+func storedBytes(_ values: [Float]) -> Data {
+  let words = values.map { $0.bitPattern.littleEndian }
+  return unsafe words.withUnsafeBytes { unsafe Data($0) }
+}
