@@ -84,4 +84,10 @@ public struct Graph: Sendable {
     precondition(shapes.indices.contains(value.index), "no value \(value.index)")
     output = value
   }
+
+  /// Puts a node in the place of another; its output must have the old shape.
+  mutating func replaceNode(at index: Int, with node: Node) { nodes[index] = node }
+
+  /// Takes a node out; nothing may read its value.
+  mutating func removeNode(at index: Int) { nodes.remove(at: index) }
 }

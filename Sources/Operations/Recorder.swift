@@ -48,6 +48,11 @@ public final class Recorder {
     return try context.program(file, source: source, constants: constants)
   }
 
+  /// A buffer for arguments that a kernel's variant does not read.
+  public func placeholder<Element: BitwiseCopyable & Sendable>() throws(ComputeError)
+    -> Buffer<Element>
+  { try Buffer(context, count: 1) }
+
   /// Records one launch of a kernel.
   public func launch<each Argument: KernelArgument>(
     _ program: Program, _ kernel: String, _ grid: Grid, _ arguments: repeat each Argument

@@ -33,7 +33,22 @@ extension Tensor where Scalar == Float {
 }
 
 /// The precisions of the CPU reference path: `Float` is canonical, `Double` judges its error.
-public protocol ReferenceScalar: BinaryFloatingPoint, Sendable {}
+public protocol ReferenceScalar: BinaryFloatingPoint, Sendable {
+  /// The exponential function.
+  static func canonicalExp(_ x: Self) -> Self
+  /// The natural logarithm.
+  static func canonicalLog(_ x: Self) -> Self
+  /// The softplus function log(1 + exp(x)).
+  static func canonicalSoftplus(_ x: Self) -> Self
+  /// The hyperbolic tangent.
+  static func canonicalTanh(_ x: Self) -> Self
+  /// The logistic function 1 / (1 + exp(-x)).
+  static func canonicalSigmoid(_ x: Self) -> Self
+  /// The error function.
+  static func canonicalErf(_ x: Self) -> Self
+  /// The power of a base that is not negative; NaN for a negative base.
+  static func canonicalPower(_ base: Self, _ exponent: Self) -> Self
+}
 
 extension Float: ReferenceScalar {}
 extension Double: ReferenceScalar {}

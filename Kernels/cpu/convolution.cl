@@ -1,0 +1,161 @@
+// Convolution by register tiles: sums over taps of a dense picture, PIXELS pixels x VECTORS x 16
+// channels at once, for the forward pass and, phase by phase, for the gradient of the input.
+// Shapes: input [n][row][pixel][channel] with a zero border; weights [block][tap row][tap column]
+// [channel of the group][VECTORS * 16]; one work-group computes rowsPerGroup rows of one block.
+// Variants: TAIL_PIXELS for a row's rest, the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL.
+// Order of summation: tap row, tap column, channel, each ascending, one fma a product; then bias,
+// then residual or stored sum, then activation or mask.
+// Source: direct convolution with packed weights, as in oneDNN's and libxsmm's microkernels.
+#include "epilogue.clh"
+
+#ifndef PIXELS
+#define PIXELS 14
+#endif
+#ifndef TAIL_PIXELS
+#define TAIL_PIXELS 0
+#endif
+#ifndef VECTORS
+#define VECTORS 2
+#endif
+#ifndef TAP_ROWS
+#define TAP_ROWS 3
+#endif
+#ifndef TAP_COLUMNS
+#define TAP_COLUMNS 3
+#endif
+#ifndef INPUT_STEP
+#define INPUT_STEP 64
+#endif
+#ifndef HAS_BIAS
+#define HAS_BIAS 0
+#endif
+#ifndef HAS_RESIDUAL
+#define HAS_RESIDUAL 0
+#endif
+#ifndef WRITES_MASK
+#define WRITES_MASK 0
+#endif
+#ifndef CHANNEL_UNROLL
+#define CHANNEL_UNROLL 2
+#endif
+
+#define UNROLL __attribute__((opencl_unroll_hint))
+#define UNROLL_CHANNELS __attribute__((opencl_unroll_hint(CHANNEL_UNROLL)))
+// Without it clang splits every float16 into two halves of 256 bits.
+#if defined(__has_attribute)
+#if __has_attribute(min_vector_width)
+#define WIDE __attribute__((min_vector_width(512)))
+#endif
+#endif
+#ifndef WIDE
+#define WIDE
+#endif
+
+// One tile: COUNT neighbouring pixels of a row, VECTORS groups of sixteen channels.
+#define DEFINE_TILE(NAME, COUNT)                                                                  \
+  __attribute__((always_inline)) WIDE static inline void NAME(                                    \
+      const global float *restrict input, const global float *restrict weights,                   \
+      const global float *restrict bias, const global float *residual, global float *output,      \
+      global ushort *mask, const int inputChannels, const int tapRowStep,                         \
+      const int tapColumnStep, const int residualPixel, const int outputPixel,                    \
+      const int maskPixel, const int vectors) {                                                   \
+    float16 s[COUNT][VECTORS];                                                                    \
+    UNROLL for (int p = 0; p < COUNT; ++p) {                                                      \
+      UNROLL for (int v = 0; v < VECTORS; ++v) { s[p][v] = (float16)(0.0f); }                     \
+    }                                                                                             \
+    for (int tapRow = 0; tapRow < TAP_ROWS; ++tapRow) {                                           \
+      for (int tapColumn = 0; tapColumn < TAP_COLUMNS; ++tapColumn) {                             \
+        const global float *x = input + tapRow * tapRowStep + tapColumn * tapColumnStep;          \
+        UNROLL_CHANNELS for (int c = 0; c < inputChannels; ++c) {                                 \
+          float16 w[VECTORS];                                                                     \
+          UNROLL for (int v = 0; v < VECTORS; ++v) { w[v] = load16(weights + 16 * v); }           \
+          UNROLL for (int p = 0; p < COUNT; ++p) {                                                \
+            const float16 a = (float16)(x[p * INPUT_STEP]);                                       \
+            UNROLL for (int v = 0; v < VECTORS; ++v) { s[p][v] = fma(a, w[v], s[p][v]); }         \
+          }                                                                                       \
+          ++x;                                                                                    \
+          weights += 16 * VECTORS;                                                                \
+        }                                                                                         \
+      }                                                                                           \
+    }                                                                                             \
+    UNROLL for (int v = 0; v < VECTORS; ++v) {                                                    \
+      if (v < vectors) {                                                                          \
+        UNROLL for (int p = 0; p < COUNT; ++p) {                                                  \
+          float16 r = s[p][v];                                                                    \
+          FINISH_FORWARD(r, p, v)                                                                 \
+        }                                                                                         \
+      }                                                                                           \
+    }                                                                                             \
+  }
+
+#if HAS_BIAS
+#define ADD_BIAS(r, v) r = r + load16(bias + 16 * (v));
+#else
+#define ADD_BIAS(r, v)
+#endif
+#if HAS_RESIDUAL
+#define ADD_RESIDUAL(r, p, v) r = r + load16(residual + (p) * residualPixel + 16 * (v));
+#else
+#define ADD_RESIDUAL(r, p, v)
+#endif
+#if MASKS || ACCUMULATES
+#define FINISH_FORWARD(r, p, v)                                                                   \
+  store_gradient(output + (p) * outputPixel + 16 * (v), mask + (p) * maskPixel + (v), r);
+#elif WRITES_MASK
+#define FINISH_FORWARD(r, p, v)                                                                   \
+  ADD_BIAS(r, v) ADD_RESIDUAL(r, p, v) r = activate(r);                                           \
+  store16(output + (p) * outputPixel + 16 * (v), r);                                              \
+  mask[(p) * maskPixel + (v)] = activation_bits(r);
+#else
+#define FINISH_FORWARD(r, p, v)                                                                   \
+  ADD_BIAS(r, v) ADD_RESIDUAL(r, p, v)                                                            \
+  store16(output + (p) * outputPixel + 16 * (v), activate(r));
+#endif
+
+DEFINE_TILE(whole_tile, PIXELS)
+#if TAIL_PIXELS
+DEFINE_TILE(tail_tile, TAIL_PIXELS)
+#endif
+
+WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
+    const global float *restrict input, const ulong inputStart,
+    const global float *restrict weights, const global float *restrict bias,
+    const global float *residual, const ulong residualStart, global float *output,
+    const ulong outputStart, global ushort *mask, const ulong maskStart, const int rows,
+    const int columns, const int rowsPerGroup, const int inputChannels, const ulong inputImage,
+    const int inputRow, const int tapRowStep, const int tapColumnStep, const ulong residualImage,
+    const int residualRow, const int residualPixel, const ulong outputImage, const int outputRow,
+    const int outputPixel, const ulong maskImage, const int maskRow, const int maskPixel,
+    const int blocksPerGroup, const int vectorsPerGroup) {
+  const int firstRow = (int)get_global_id(0) * rowsPerGroup;
+  const int block = (int)get_global_id(1);
+  const ulong n = get_global_id(2);
+  const int group = block / blocksPerGroup;
+  const int blockOfGroup = block % blocksPerGroup;
+  const int firstVector = group * vectorsPerGroup + blockOfGroup * VECTORS;
+  const int vectors = min(VECTORS, vectorsPerGroup - blockOfGroup * VECTORS);
+  const global float *w =
+      weights + (ulong)block * (TAP_ROWS * TAP_COLUMNS * 16 * VECTORS) * (ulong)inputChannels;
+  for (int row = firstRow; row < min(firstRow + rowsPerGroup, rows); ++row) {
+    const global float *x = input + inputStart + n * inputImage + (long)row * inputRow +
+                            (long)group * inputChannels;
+    const global float *r =
+        residual + residualStart + n * residualImage + (long)row * residualRow + 16 * firstVector;
+    global float *y =
+        output + outputStart + n * outputImage + (long)row * outputRow + 16 * firstVector;
+    global ushort *m = mask + maskStart + n * maskImage + (long)row * maskRow + firstVector;
+    int column = 0;
+    for (; column + PIXELS <= columns; column += PIXELS) {
+      whole_tile(x, w, bias + 16 * firstVector, r, y, m, inputChannels, tapRowStep, tapColumnStep,
+                 residualPixel, outputPixel, maskPixel, vectors);
+      x += PIXELS * INPUT_STEP;
+      r += PIXELS * residualPixel;
+      y += PIXELS * outputPixel;
+      m += PIXELS * maskPixel;
+    }
+#if TAIL_PIXELS
+    tail_tile(x, w, bias + 16 * firstVector, r, y, m, inputChannels, tapRowStep, tapColumnStep,
+              residualPixel, outputPixel, maskPixel, vectors);
+#endif
+  }
+}

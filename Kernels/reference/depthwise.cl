@@ -1,0 +1,78 @@
+// Depthwise convolution, one work-item for sixteen channels of one pixel, for the forward pass and,
+// phase by phase, for the gradient of the input.
+// Shapes: input [n][row][pixel][channel] with a zero border; weights [tap row][tap column]
+// [channels padded to 16]; items (channel vectors x columns, rows, n).
+// Variants: the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL, WRITES_MASK.
+// Order of summation: tap row, tap column ascending, one fma a product; then bias, then residual or
+// stored sum, then activation or mask.
+// Source: the definition of depthwise convolution.
+#include "epilogue.clh"
+
+#ifndef GROUP
+#define GROUP 64
+#endif
+#ifndef HAS_BIAS
+#define HAS_BIAS 0
+#endif
+#ifndef HAS_RESIDUAL
+#define HAS_RESIDUAL 0
+#endif
+#ifndef WRITES_MASK
+#define WRITES_MASK 0
+#endif
+#if defined(__has_attribute)
+#if __has_attribute(min_vector_width)
+#define WIDE __attribute__((min_vector_width(512)))
+#endif
+#endif
+#ifndef WIDE
+#define WIDE
+#endif
+
+WIDE __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void depthwise(
+    const global float *restrict input, const ulong inputStart,
+    const global float *restrict weights, const global float *restrict bias,
+    const global float *residual, const ulong residualStart, global float *output,
+    const ulong outputStart, global ushort *mask, const ulong maskStart, const int rows,
+    const int columns, const int tapRows, const int tapColumns, const ulong inputImage,
+    const int inputRow, const int inputStep, const int tapRowStep, const int tapColumnStep,
+    const ulong residualImage, const int residualRow, const int residualPixel,
+    const ulong outputImage, const int outputRow, const int outputPixel, const ulong maskImage,
+    const int maskRow, const int maskPixel, const int vectors) {
+  const int item = (int)get_global_id(0);
+  const int row = (int)get_global_id(1);
+  const ulong n = get_global_id(2);
+  if (item >= vectors * columns || row >= rows) { return; }
+  const int vector = item % vectors;
+  const int column = item / vectors;
+  const global float *x = input + inputStart + n * inputImage + (long)row * inputRow +
+                          (long)column * inputStep + 16 * vector;
+  const global float *w = weights + 16 * vector;
+  float16 s = (float16)(0.0f);
+  for (int tapRow = 0; tapRow < tapRows; ++tapRow) {
+    for (int tapColumn = 0; tapColumn < tapColumns; ++tapColumn) {
+      s = fma(load16(x + tapRow * tapRowStep + tapColumn * tapColumnStep), load16(w), s);
+      w += 16 * vectors;
+    }
+  }
+  global float *y = output + outputStart + n * outputImage + (long)row * outputRow +
+                    column * outputPixel + 16 * vector;
+#define MASK_WORD                                                                                 \
+  (mask + maskStart + n * maskImage + (long)row * maskRow + column * maskPixel + vector)
+#if MASKS || ACCUMULATES
+  store_gradient(y, MASK_WORD, s);
+#else
+#if HAS_BIAS
+  s = s + load16(bias + 16 * vector);
+#endif
+#if HAS_RESIDUAL
+  s = s + load16(residual + residualStart + n * residualImage + (long)row * residualRow +
+                 column * residualPixel + 16 * vector);
+#endif
+  s = activate(s);
+  store16(y, s);
+#if WRITES_MASK
+  *MASK_WORD = activation_bits(s);
+#endif
+#endif
+}

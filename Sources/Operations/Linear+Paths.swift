@@ -1,0 +1,72 @@
+public import Compute
+public import Reference
+
+extension Linear {
+  public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
+    let x = inputs[0]
+    let rows = Tensor(shape: [x.count / weights.shape[0], weights.shape[0]], values: x.values)
+    let y = MatmulReference.linear(
+      rows, weights: weights.converted(), bias: bias?.map { Scalar($0) }, activation: activation)
+    return Tensor(shape: x.shape.dropLast() + [weights.shape[1]], values: y.values)
+  }
+
+  public func inputGradients<Scalar: ReferenceScalar>(
+    inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
+  ) -> [Tensor<Scalar>] {
+    let rows = Tensor(
+      shape: [gradient.count / weights.shape[1], weights.shape[1]], values: gradient.values)
+    let dx = MatmulReference.forward(rows, weights.converted(), transposesB: true)
+    return [Tensor(shape: inputs[0].shape, values: dx.values)]
+  }
+
+  public func recordForward(
+    _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
+  ) throws(ComputeError) {
+    let weights = weights
+    let columns = weights.shape[1]
+    let sum = product(
+      recorder, from: inputs[0].layout, to: output.tensor.layout, inputChannels: weights.shape[0],
+      outputChannels: columns
+    ) { output, input, _, _ in weights.values[input * columns + output] }
+    try recorder.tapSum(
+      sum, input: inputs[0], output: output.tensor,
+      epilogue: TapSumEpilogue(
+        constants: EpilogueConstants.forward(activation, writesMask: output.mask != nil),
+        bias: bias, residual: nil, mask: output.mask))
+  }
+
+  public func recordGradient(
+    _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
+    to target: GradientTarget
+  ) throws(ComputeError) {
+    let weights = weights
+    let columns = weights.shape[1]
+    let sum = product(
+      recorder, from: gradient.layout, to: target.tensor.layout, inputChannels: columns,
+      outputChannels: weights.shape[0]
+    ) { output, input, _, _ in weights.values[output * columns + input] }
+    try recorder.tapSum(
+      sum, input: gradient, output: target.tensor,
+      epilogue: TapSumEpilogue(
+        constants: EpilogueConstants.gradient(target), bias: nil, residual: nil,
+        mask: target.mask?.bits))
+  }
+
+  /// The batch's vectors as the pixels of one row, so that a register tile spans samples; a matrix
+  /// for each sample as one row for each sample.
+  private func product(
+    _ recorder: Recorder, from: Layout, to: Layout, inputChannels: Int, outputChannels: Int,
+    weight: @escaping (Int, Int, Int, Int) -> Float
+  ) -> TapSum {
+    let isVector = from.width == 1
+    return TapSum(
+      images: 1, rows: isVector ? 1 : recorder.batch,
+      columns: isVector ? recorder.batch : from.width,
+      taps: Extent(1), groups: 1, inputChannels: inputChannels, outputChannels: outputChannels,
+      inputImage: 0, inputRow: from.imageStride,
+      inputStep: isVector ? from.imageStride : from.channelStride, outputImage: 0,
+      outputRow: to.imageStride, outputPixel: isVector ? to.imageStride : to.channelStride,
+      maskImage: 0, maskRow: to.interior / 16,
+      maskPixel: isVector ? to.interior / 16 : to.channelStride / 16, weight: weight)
+  }
+}
