@@ -47,7 +47,10 @@ class Criterion:
             others = z.copy()
             others[self.label] = -np.inf
             total, rest = log_sum_exp(z), log_sum_exp(others)
-            return total - rest, np.exp(z - total) - np.exp(others - rest)
+            label = math.exp(z[self.label] - total)
+            d = -label * np.exp(others - rest)  # p - q without cancellation
+            d[self.label] = label
+            return total - rest, d
         raise ValueError(f"no loss is called {self.kind!r}")
 
     def margin(self, z):
