@@ -64,8 +64,7 @@ let package = Package(
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     module("Datasets", ["Reference", "CTurboJPEG", "CPNG", "CZlib"]),
-    module("Minimizers", ["Reference"]),
-    module("Attacks", ["Networks", "Operations", "Compute", "Reference", "Kernels", "Minimizers"]),
+    module("Attacks", ["Networks", "Operations", "Compute", "Reference"]),
     module(
       "Runs",
       ["Datasets", "Digests", .product(name: "GRDB", package: "GRDB.swift")]),
@@ -90,7 +89,6 @@ let package = Package(
       "ModelFilesTests",
       ["Support", "ModelFiles", "Networks", "Operations", "Compute", "Reference"]),
     tests("DatasetsTests", ["Support", "Datasets", "Reference"]),
-    tests("MinimizersTests", ["Support", "Minimizers", "Reference"]),
     tests(
       "AttacksTests", ["Support", "Attacks", "Networks", "Operations", "Compute", "Reference"]),
     tests("RunsTests", ["Support", "Runs", "Datasets"]),

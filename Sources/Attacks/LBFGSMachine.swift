@@ -1,4 +1,4 @@
-public import Reference
+import Reference
 
 /// The scalar logic of box-constrained L-BFGS on one sample.
 ///

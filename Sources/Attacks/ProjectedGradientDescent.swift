@@ -1,6 +1,6 @@
 public import Compute
 public import Networks
-public import Reference
+import Reference
 
 /// Projected gradient descent in a ball around the clean picture (Madry et al. 2017): steps along the
 /// sign (L-infinity) or the unit vector (L2) of the gradient, each projected onto ball and box.

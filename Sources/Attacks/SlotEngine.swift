@@ -1,4 +1,4 @@
-public import Compute
+import Compute
 public import Networks
 import Operations
 import Reference

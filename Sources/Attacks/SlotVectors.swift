@@ -1,5 +1,4 @@
 import Compute
-import Kernels
 import Networks
 import Operations
 import Reference

@@ -76,8 +76,9 @@ private func inflateAll(
     var status: Int32 = Z_OK
     unsafe chunk.withUnsafeMutableBufferPointer { output in
       unsafe stream.next_in = UnsafeMutablePointer(
-        mutating: packed.baseAddress?.assumingMemoryBound(to: UInt8.self))
-        .map { unsafe $0 + consumed }
+        mutating: packed.baseAddress?.assumingMemoryBound(to: UInt8.self)
+      )
+      .map { unsafe $0 + consumed }
       unsafe stream.avail_in = UInt32(offered)
       unsafe stream.next_out = output.baseAddress
       unsafe stream.avail_out = UInt32(room)

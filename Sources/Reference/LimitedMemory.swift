@@ -204,7 +204,8 @@ public struct LimitedMemoryVectors: Sendable {
     func free(_ vector: [Float]) -> [Float] { vector.indices.map { pressed[$0] ? 0 : vector[$0] } }
     var q = free(gradient)
     let squaredGradient = LongSum.squaredNorm(q)
-    let projected = LongSum.maximum(x.indices.map { abs(x[$0] - boxed(x[$0] - gradient[$0])) }).value
+    let projected = LongSum.maximum(x.indices.map { abs(x[$0] - boxed(x[$0] - gradient[$0])) })
+      .value
     var used: [(factor: Float, curvature: Float, s: [Float], y: [Float])] = []
     var gamma = parameters.firstGamma
     for age in 0..<parameters.pairs {

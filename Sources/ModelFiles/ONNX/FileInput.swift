@@ -48,7 +48,8 @@ struct FileInput {
       }
       guard let extent, extent > 0 else {
         throw .unsupported(
-          "\(label) leaves axis \(index + 1) \(quoted(axis.dimParam)) open: state the input's shape")
+          "\(label) leaves axis \(index + 1) \(quoted(axis.dimParam)) open: state the input's shape"
+        )
       }
       shape.append(extent)
     }

@@ -130,7 +130,9 @@ extension Importer {
     let permutation = first.permutation
     let alike = views.allSatisfy { $0.permutation == permutation && isPermutation($0) }
     if !alike {
-      for index in views.indices { views[index] = plain(try ordered(views[index], name: node.name)) }
+      for index in views.indices {
+        views[index] = plain(try ordered(views[index], name: node.name))
+      }
     }
     let physicalAxis = views[0].permutation[axis]
     let id = try append(Concat(axis: physicalAxis), name: node.name, to: views.map(\.id))

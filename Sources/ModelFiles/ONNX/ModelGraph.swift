@@ -18,7 +18,8 @@ struct ModelGraph {
     self.proto = proto
     self.opset = opset
     guard proto.sparseInitializer.isEmpty else {
-      throw .unsupported("it has sparse tensors, such as \(quoted(proto.sparseInitializer[0].values.name))")
+      throw .unsupported(
+        "it has sparse tensors, such as \(quoted(proto.sparseInitializer[0].values.name))")
     }
     guard let first = proto.output.first else { throw .corrupt("the graph has no output") }
     self.output = output ?? first.name
