@@ -25,7 +25,8 @@ struct PoolingCase: Sendable, CustomTestStringConvertible {
       + "dilation \(dilation.height)\(ceilMode ? ", ceiling" : "")\(dense ? ", dense" : "")"
   }
 
-  /// Channels around the vectors of 16; windows that overlap, touch and leave gaps.
+  /// Channels around the vectors of 16; windows that overlap, touch, leave gaps and see only
+  /// padding.
   static let all: [PoolingCase] = [
     .init(input: [1, 1, 1], kernel: Extent(1), stride: Extent(1), batch: 1),
     .init(input: [2, 2, 2], kernel: Extent(2)),
@@ -41,7 +42,7 @@ struct PoolingCase: Sendable, CustomTestStringConvertible {
     .init(input: [3, 13, 12], padding: Padding(1), dilation: Extent(2), batch: 1),
     .init(input: [3, 9, 9], stride: Extent(1), padding: Padding(2), dilation: Extent(3, 2)),
     .init(
-      input: [2, 1, 5], kernel: Extent(2), stride: Extent(1), padding: Padding(1),
+      input: [2, 1, 5], kernel: Extent(2), stride: Extent(1), padding: Padding(2),
       dilation: Extent(3)),
     .init(input: [6, 16, 16], kernel: Extent(15), stride: Extent(1), batch: 1),
     .init(input: [3, 11, 9], padding: Padding(1), dense: true),
