@@ -3,7 +3,7 @@
 // its rows and pixels, and (gradient) for up to three loops over the axes that it was repeated on.
 // Variants: FUNCTION 0 add, 1 subtract, 2 multiply, 3 divide; POSITION of the gradient; LOADS_A, _B
 // and _DY: 0 none, 1 sixteen neighbours, 2 one for all lanes, 3 sixteen one by one.
-// Order of summation: from +0 by plain adds, ascending in the output's index. Source: NumPy's rules.
+// Order of summation: plain adds from +0, ascending in the output's index. Source: NumPy's rules.
 #include "items.clh"
 
 #ifndef FUNCTION

@@ -1,20 +1,11 @@
 // Local response normalisation across channels, and its gradient, which computes scales anew.
-// Shapes: input, output and gradients of one picture shape; window reaches BEFORE channels before
-// and AFTER after a channel, cut off at the first and the last.
-// Variants: BEFORE, AFTER; ALPHA (over the window's size), BETA, BIAS, FACTOR; those of items.clh.
+// Shapes: input, output and gradients of one picture shape; the window reaches window.s0 channels
+// before and window.s1 after a channel, cut off at the first and the last.
+// Variants: those of items.clh. Numbers: (alpha / size, beta, bias, 2 alpha beta / size).
 // Order of summation: channels ascending by fma from +0, as in the reference twin.
 // Source: Krizhevsky, Sutskever and Hinton 2012, section 3.3.
 #include "elementary.clh"
 #include "items.clh"
-
-#ifndef BEFORE
-#define BEFORE 2
-#define AFTER 2
-#define ALPHA 2e-5f
-#define BETA 0.75f
-#define BIAS 1.0f
-#define FACTOR 3e-5f
-#endif
 
 // The lanes' channels c..c+15, of which those from 0 to count - 1 exist; the others become zero.
 static inline float16 load_window(const global float *pixel, const int c, const int count,
@@ -26,23 +17,26 @@ static inline float16 load_window(const global float *pixel, const int c, const 
 }
 
 // The scales of the channels c..c+15; a zero that stands for no channel leaves its sum alone.
-static inline float16 scales(const global float *pixel, const int c, const int count) {
+static inline float16 scales(const global float *pixel, const int c, const int count,
+                             const int2 window, const float4 numbers) {
   float16 squares = (float16)(0.0f);
-  for (int o = -BEFORE; o <= AFTER; o++) {
+  for (int o = -window.s0; o <= window.s1; o++) {
     const float16 v = load_window(pixel, c + o, count, DENSE);
     squares = fma(v, v, squares);
   }
-  return fma((float16)(ALPHA), squares, (float16)(BIAS));
+  return fma((float16)(numbers.s0), squares, (float16)(numbers.s2));
 }
 
 ITEMS_KERNEL void normalization_forward(const global float *x, const place x_place,
                                         global float *y, const place y_place,
-                                        const uint4 extents) {
+                                        const uint4 extents, const int2 window,
+                                        const float4 numbers) {
   if (!item_exists(extents)) return;
   const item i = this_item(extents);
   const global float *pixel = x + pixel_offset(x_place, i);
   const int c = (int)i.channel, count = (int)extents.s3;
-  const float16 power = canonical_powr(scales(pixel, c, count), (float16)(-(BETA)));
+  const float16 scale = scales(pixel, c, count, window, numbers);
+  const float16 power = canonical_powr(scale, (float16)(-numbers.s1));
   store16(y + item_offset(y_place, i), load_window(pixel, c, count, DENSE) * power);
 }
 
@@ -50,7 +44,8 @@ ITEMS_KERNEL void normalization_gradient(const global float *gradient,
                                          const place gradient_place, const global float *x,
                                          const place x_place, global float *target,
                                          const place target_place, const global ushort *mask,
-                                         const ulong mask_start, const uint4 extents) {
+                                         const ulong mask_start, const uint4 extents,
+                                         const int2 window, const float4 numbers) {
   if (!item_exists(extents)) return;
   const item i = this_item(extents);
   const global float *pixel = x + pixel_offset(x_place, i);
@@ -59,12 +54,13 @@ ITEMS_KERNEL void normalization_gradient(const global float *gradient,
   const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) + (int16)(c);
   float16 sum = (float16)(0.0f), own = (float16)(0.0f), middle = (float16)(0.0f);
   // The channels whose window holds a lane's channel lie the other way round.
-  for (int o = -AFTER; o <= BEFORE; o++) {
+  for (int o = -window.s1; o <= window.s0; o++) {
     const float16 v = load_window(pixel, c + o, count, DENSE);
     const float16 dy = load_window(dy_pixel, c + o, count, 0);
-    const float16 scale = scales(pixel, c + o, count);
-    const float16 power = canonical_powr(scale, (float16)(-(BETA)));
-    const int16 exists = (lanes + (int16)(o) >= (int16)(0)) & (lanes + (int16)(o) < (int16)(count));
+    const float16 scale = scales(pixel, c + o, count, window, numbers);
+    const float16 power = canonical_powr(scale, (float16)(-numbers.s1));
+    const int16 others = lanes + (int16)(o);
+    const int16 exists = (others >= (int16)(0)) & (others < (int16)(count));
     sum = select(sum, fma(dy, v * power / scale, sum), exists);
     if (o == 0) {
       middle = v;
@@ -73,5 +69,5 @@ ITEMS_KERNEL void normalization_gradient(const global float *gradient,
   }
   store_input_gradient(target + item_offset(target_place, i),
                        mask + item_word(mask_start, i, extents),
-                       fma(-((float16)(FACTOR) * middle), sum, own), i.count);
+                       fma(-((float16)(numbers.s3) * middle), sum, own), i.count);
 }

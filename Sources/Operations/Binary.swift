@@ -22,8 +22,10 @@ public struct Binary: Operation {
   public let constant: Tensor<Float>?
   /// Whether the constant is the first operand.
   public let constantIsFirst: Bool
+  /// What is applied before the output is stored.
   public let activation: Activation
 
+  /// The operation's name.
   public var kind: String { function.rawValue }
 
   /// A function of two tensors, or of one and a constant.
@@ -37,8 +39,10 @@ public struct Binary: Operation {
     self.activation = activation
   }
 
-  /// Shapes align at their last axis, as in NumPy; both inputs must have equally many axes, a
-  /// constant at most as many. Of four and more axes, an operand may have one element or all.
+  /// The broadcast shape; axes align at the last one, as in NumPy.
+  ///
+  /// Both inputs must have equally many axes, a constant at most as many. Of four and more axes, an
+  /// operand may have one element or all.
   public func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
     let shapes = inputs + (constant.map { [$0.shape] } ?? [])
     guard shapes.count == 2 else { throw ShapeError("takes two operands, not \(shapes.count)") }
@@ -66,17 +70,20 @@ public struct Binary: Operation {
     return result
   }
 
+  /// The cost of the forward pass for one sample.
   public func cost(inputs: [[Int]], output: [Int]) -> Cost {
     let count = output.reduce(1, *)
     return Cost(flops: count, bytes: 4 * (count + inputs.reduce(0) { $0 + $1.reduce(1, *) }))
   }
 
+  /// The CPU reference path.
   public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
     let (a, b) = operands(inputs)
     return ActivationReference.forward(
       BroadcastingReference.forward(referenceFunction, a, b), activation)
   }
 
+  /// The CPU reference path of the gradients.
   public func inputGradients<Scalar: ReferenceScalar>(
     inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
   ) -> [Tensor<Scalar>] {
@@ -86,6 +93,7 @@ public struct Binary: Operation {
     return [constantIsFirst ? gradients.b : gradients.a]
   }
 
+  /// What the gradient reads of the forward pass.
   public func needs(inputs: [Layout], output: Layout) -> Needs {
     switch function {
     case .add, .subtract: Needs()
@@ -95,6 +103,7 @@ public struct Binary: Operation {
     }
   }
 
+  /// Records the forward pass, one launch.
   public func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
@@ -112,6 +121,7 @@ public struct Binary: Operation {
       b.place, b.steps, y.buffer, Place(y), mask.buffer, mask.firstWord, Extents(y.layout))
   }
 
+  /// Records the gradient with respect to one input, one launch.
   public func recordGradient(
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
     to target: GradientTarget
@@ -210,8 +220,7 @@ private struct BinaryAccess {
       operand.tensor.start, sample: operand.hasSamples ? layout.imageStride : 0,
       row: layout.height == 1 ? 0 : layout.rowStride,
       pixel: layout.width == 1 ? 0 : layout.channelStride)
-    steps = Place(
-      UInt64(strides[0]), sample: strides[1], row: strides[2], pixel: 0)
+    steps = Place(SIMD4(UInt64(strides[0]), UInt64(strides[1]), UInt64(strides[2]), 0))
     let repeats = layout.channels == 1 && broadcast.channels > 1
     let sums = writing.channels == 1 && broadcast.channels > 1
     kind = repeats || sums ? "2" : layout.isUnpadded ? "3" : "1"

@@ -1,16 +1,26 @@
 import Compute
 import Reference
 
-/// A tensor's place as kernels get it, a `ulong4`: the first pixel of the first sample, then the
-/// strides of samples, rows and pixels, in floats.
-struct Place: KernelArgument, BitwiseCopyable {
-  let numbers: SIMD4<UInt64>
+/// A vector argument of a kernel: `uint4` for `SIMD4<UInt32>`, and so on.
+struct KernelVector<Numbers: SIMD & BitwiseCopyable>: KernelArgument, BitwiseCopyable {
+  let numbers: Numbers
 
+  init(_ numbers: Numbers) { self.numbers = numbers }
+}
+
+/// Four strides or places, in floats.
+typealias Place = KernelVector<SIMD4<UInt64>>
+
+/// Four counts.
+typealias Extents = KernelVector<SIMD4<UInt32>>
+
+extension KernelVector<SIMD4<UInt64>> {
+  /// The first element, then the strides of samples, rows and pixels.
   init(_ start: UInt64, sample: Int, row: Int, pixel: Int) {
-    numbers = SIMD4(start, UInt64(sample), UInt64(row), UInt64(pixel))
+    self.init(SIMD4(start, UInt64(sample), UInt64(row), UInt64(pixel)))
   }
 
-  /// The place of a tensor.
+  /// The place of a tensor, as `items.clh` wants it.
   init(_ tensor: DeviceTensor) {
     let layout = tensor.layout
     self.init(
@@ -18,12 +28,10 @@ struct Place: KernelArgument, BitwiseCopyable {
   }
 }
 
-/// Four numbers as kernels get them, a `uint4`.
-struct Extents: KernelArgument, BitwiseCopyable {
-  let numbers: SIMD4<UInt32>
-
+extension KernelVector<SIMD4<UInt32>> {
+  /// Four counts.
   init(_ a: Int, _ b: Int, _ c: Int, _ d: Int) {
-    numbers = SIMD4(UInt32(a), UInt32(b), UInt32(c), UInt32(d))
+    self.init(SIMD4(UInt32(a), UInt32(b), UInt32(c), UInt32(d)))
   }
 
   /// The work-items of a sample, those of a pixel, the pixels of a row, the channels: `items.clh`.

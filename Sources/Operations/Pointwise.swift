@@ -26,8 +26,10 @@ public struct Pointwise: Operation {
   /// What is applied.
   public let function: Function
 
+  /// The operation's name.
   public var kind: String { "pointwise" }
 
+  /// What is applied before the output is stored.
   public var activation: Activation {
     if case .activation(let activation) = function { activation } else { .none }
   }
@@ -35,16 +37,19 @@ public struct Pointwise: Operation {
   /// A function applied to every element.
   public init(_ function: Function) { self.function = function }
 
+  /// The shape of a sample's output; throws when the inputs do not fit.
   public func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
     guard inputs.count == 1 else { throw ShapeError("takes one input, not \(inputs.count)") }
     return inputs[0]
   }
 
+  /// The cost of the forward pass for one sample.
   public func cost(inputs: [[Int]], output: [Int]) -> Cost {
     let count = output.reduce(1, *)
     return Cost(flops: count, bytes: 8 * count)
   }
 
+  /// The CPU reference path.
   public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
     let x = inputs[0]
     return switch function {
@@ -59,6 +64,7 @@ public struct Pointwise: Operation {
     }
   }
 
+  /// The CPU reference path of the gradients.
   public func inputGradients<Scalar: ReferenceScalar>(
     inputs: [Tensor<Scalar>], output y: Tensor<Scalar>, gradient dy: Tensor<Scalar>
   ) -> [Tensor<Scalar>] {
@@ -75,6 +81,7 @@ public struct Pointwise: Operation {
     }
   }
 
+  /// What the gradient reads of the forward pass.
   public func needs(inputs: [Layout], output: Layout) -> Needs {
     switch function {
     case .activation, .negate: Needs()
@@ -83,6 +90,7 @@ public struct Pointwise: Operation {
     }
   }
 
+  /// Records the forward pass, one launch.
   public func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
@@ -95,6 +103,7 @@ public struct Pointwise: Operation {
       Place(y), mask.buffer, mask.firstWord, Extents(y.layout))
   }
 
+  /// Records the gradient with respect to one input, one launch.
   public func recordGradient(
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
     to target: GradientTarget

@@ -10,8 +10,10 @@ public struct ScaleShift: Operation {
   public let shift: [Float]
   /// Whether output channel c reads input channel C - 1 - c (RGB to BGR).
   public let reversesChannels: Bool
+  /// What is applied before the output is stored.
   public let activation: Activation
 
+  /// The operation's name.
   public var kind: String { "scale-shift" }
 
   /// One scale and shift for each channel.
@@ -25,6 +27,7 @@ public struct ScaleShift: Operation {
     self.activation = activation
   }
 
+  /// The shape of a sample's output; throws when the inputs do not fit.
   public func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
     guard inputs.count == 1, let channels = inputs[0].first, channels == scale.count,
       [1, 3].contains(inputs[0].count)
@@ -32,17 +35,20 @@ public struct ScaleShift: Operation {
     return inputs[0]
   }
 
+  /// The cost of the forward pass for one sample.
   public func cost(inputs: [[Int]], output: [Int]) -> Cost {
     let count = output.reduce(1, *)
     return Cost(flops: 2 * count, bytes: 8 * count)
   }
 
+  /// The CPU reference path.
   public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
     let sums = BatchNormalizationReference.scaleShift(
       mirrored(inputs[0]), scale: scale.map { Scalar($0) }, shift: shift.map { Scalar($0) })
     return ActivationReference.forward(sums, activation)
   }
 
+  /// The CPU reference path of the gradients.
   public func inputGradients<Scalar: ReferenceScalar>(
     inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
   ) -> [Tensor<Scalar>] {
@@ -52,6 +58,7 @@ public struct ScaleShift: Operation {
     ]
   }
 
+  /// Records the forward pass, one launch.
   public func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
@@ -66,6 +73,7 @@ public struct ScaleShift: Operation {
       y.buffer, Place(y), mask.buffer, mask.firstWord, Extents(y.layout))
   }
 
+  /// Records the gradient with respect to one input, one launch.
   public func recordGradient(
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
     to target: GradientTarget

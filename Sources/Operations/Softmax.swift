@@ -8,6 +8,7 @@ public struct Softmax: Operation {
   /// Whether the logarithm is returned.
   public let isLogarithmic: Bool
 
+  /// The operation's name.
   public var kind: String { isLogarithmic ? "log-softmax" : "softmax" }
 
   /// Softmax along an axis.
@@ -16,6 +17,7 @@ public struct Softmax: Operation {
     self.isLogarithmic = isLogarithmic
   }
 
+  /// The shape of a sample's output; throws when the inputs do not fit.
   public func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
     guard inputs.count == 1, inputs[0].indices.contains(axis) else {
       throw ShapeError("no axis \(axis) in \(inputs)")
@@ -26,17 +28,20 @@ public struct Softmax: Operation {
     return inputs[0]
   }
 
+  /// The cost of the forward pass for one sample.
   public func cost(inputs: [[Int]], output: [Int]) -> Cost {
     let count = output.reduce(1, *)
     return Cost(flops: 20 * count, bytes: 8 * count)
   }
 
+  /// The CPU reference path.
   public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
     isLogarithmic
       ? SoftmaxReference.logSoftmax(inputs[0], axis: axis + 1)
       : SoftmaxReference.softmax(inputs[0], axis: axis + 1)
   }
 
+  /// The CPU reference path of the gradients.
   public func inputGradients<Scalar: ReferenceScalar>(
     inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
   ) -> [Tensor<Scalar>] {
@@ -47,8 +52,10 @@ public struct Softmax: Operation {
     ]
   }
 
+  /// What the gradient reads of the forward pass.
   public func needs(inputs: [Layout], output: Layout) -> Needs { Needs(output: true) }
 
+  /// Records the forward pass, one launch.
   public func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
@@ -60,6 +67,7 @@ public struct Softmax: Operation {
       y.buffer, rows.place(y), rows.step(y), rows.extents)
   }
 
+  /// Records the gradient with respect to one input, one launch.
   public func recordGradient(
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
     to target: GradientTarget
