@@ -16,8 +16,8 @@ torch.manual_seed(20131221)
 cases = []
 
 
-def random(*shape, low=-32, high=32):
-    return (torch.randint(low, high + 1, shape, dtype=torch.float64) / 16).requires_grad_()
+def random(*shape, low=-32, high=32, unit=16):
+    return (torch.randint(low, high + 1, shape, dtype=torch.float64) / unit).requires_grad_()
 
 
 def encoded(tensor):
@@ -34,7 +34,7 @@ def record(operation, inputs, y, integers=None, reals=None, mode=None, gradients
     if gradients is None:
         gradients = {"dx": "x"}
     if gradients:
-        inputs["dy"] = random(*y.shape)
+        inputs["dy"] = random(*y.shape, low=-8, high=8, unit=4)
         values = torch.autograd.grad(y, [inputs[name] for name in gradients.values()], inputs["dy"])
         outputs.update(zip(gradients, values))
     cases.append({
@@ -51,7 +51,7 @@ def record(operation, inputs, y, integers=None, reals=None, mode=None, gradients
 def convolution(x, w, stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), groups=1,
                 mode="none", residual=False):
     """Padding is top, left, bottom, right."""
-    x, w, b = random(*x), random(*w), random(w[0])
+    x, w, b = (random(*shape, low=-8, high=8, unit=4) for shape in (x, w, w[:1]))
     top, left, bottom, right = padding
     inputs, gradients = {"x": x, "w": w, "b": b}, {"dx": "x", "dw": "w", "db": "b"}
     y = F.conv2d(F.pad(x, (left, right, top, bottom)), w, b, stride, 0, dilation, groups)
@@ -120,13 +120,13 @@ for shape, kernel, stride, padding, dilation, ceil in [
 ]:
     integers = {"kernel": kernel, "stride": stride, "padding": padding * 2, "dilation": dilation,
                 "ceil": [int(ceil)]}
-    x = random(*shape, low=-3, high=3)  # many ties
+    x = random(*shape, low=-3, high=3, unit=1)  # many ties
     y, indices = F.max_pool2d(x, kernel, stride, padding, dilation, ceil, return_indices=True)
     record("pooling", {"x": x}, y, integers=integers, mode="maximum")
     cases[-1]["outputs"]["indices"] = encoded(indices)
     if dilation == (1, 1):
         for include in (False, True):
-            x = random(*shape)
+            x = random(*shape, low=-8, high=8, unit=4)
             y = F.avg_pool2d(x, kernel, stride, padding, ceil, include)
             record("pooling", {"x": x}, y, integers=integers,
                    mode="average with padding" if include else "average")
@@ -150,7 +150,7 @@ record("folded convolution", {"x": x, "w": w, "b": b, **statistics},
        F.batch_norm(F.conv2d(x, w, b), mean, variance, gamma, beta, eps=0.0078125),
        reals={"epsilon": 0.0078125}, gradients={})
 
-for a, b in [((2, 3, 4), (2, 3, 4)), ((2, 3, 2, 2), (3, 1, 1)), ((2, 1, 3), (1, 4, 1)), ((5,), (2, 5)),
+for a, b in [((2, 3), (2, 3)), ((2, 3, 2, 2), (3, 1, 1)), ((2, 1, 3), (1, 4, 1)), ((5,), (2, 5)),
              ((2, 3), ())]:
     for mode in ("add", "subtract", "multiply", "divide"):
         p, q = random(*a), random(*b, low=4, high=32)
