@@ -1,4 +1,4 @@
-"""What the box-constrained L-BFGS peers share: the losses, the search for c, the record of the best.
+"""What the L-BFGS peers share: the losses, the search for c.
 
 Objective (Szegedy et al. 2013, with the distance squared and c on the loss):
     phi_c(x) = |x - x0|^2 + c L(x),  0 <= x <= 1.

@@ -39,6 +39,9 @@ class Constants:
     ratio: float = 1.01  # a tight bracket hi / lo narrower than this ends the search
     constants: int = 14  # values of c at most
     backtracks: int = 10
+    stalls: int = 2  # values of c in a row without progress before a rescue
+    rescue_steps: int = 20
+    rescue_length: float = 0.25  # of a rescue step, relative to the distance covered so far
     probes: int = 3  # forward-only probes of the segment from x0 to the best
     evaluations: int = 100
 
@@ -115,7 +118,7 @@ def minimize(sample, k):
     scale = abs(first_margin)
     c, first_step, slope = k.constant_scale * scale / g2, scale / g2, k.slope * scale
     lo, hi, previous, tight, r2, pairs = 0.0, math.inf, None, False, 0.0, []
-    g_loss2 = g2
+    g_loss2, stalls = g2, 0
     for _ in range(k.constants):
         f, iteration = r2 + c * loss, 0
         while iteration < (k.iterations_tight if tight else k.iterations_loose):
@@ -154,7 +157,8 @@ def minimize(sample, k):
                 break
             pairs = (pairs + [(trial - x, g_trial - g_loss)])[-k.history :]
             drop = f - f_trial
-            x, g_loss, loss, margin, r2, f = trial, g_trial, loss_trial, margin_trial, r2_trial, f_trial
+            x, g_loss, r2, f = trial, g_trial, r2_trial, f_trial
+            loss, margin = loss_trial, margin_trial
             g_loss2 = dot(g_loss, g_loss)
             iteration += 1
             if drop <= (k.decrease_tight if tight else k.decrease_loose) * abs(f):
@@ -165,6 +169,31 @@ def minimize(sample, k):
         over = margin / length if length > 0 else -math.inf
         if tight and 0 <= over <= k.gain:
             return
+        if sample.best is None and previous and margin - previous[1] < 0.05 * scale:
+            stalls += 1
+            if stalls >= k.stalls:
+                # A plateau: go over it by steps of a fixed length until the class changes.
+                stalls, eta = 0, k.rescue_length * max(math.sqrt(r2), first_step * math.sqrt(g2))
+                for _ in range(k.rescue_steps):
+                    g_free = torch.where(free_set(x, g_loss), g_loss, torch.zeros_like(x))
+                    norm = math.sqrt(dot(g_free, g_free))
+                    if norm == 0 or sample.gradients >= k.evaluations:
+                        return
+                    x = torch.clamp(x - (eta / norm) * g_free, 0, 1)
+                    z, g_loss = yield x, True
+                    loss, margin = criterion.loss(z)[0], criterion.margin(z)
+                    r = x - x0
+                    r2, g_loss2 = dot(r, r), dot(g_loss, g_loss)
+                    sample.record(x, r2, margin)
+                    if margin > 0:
+                        break
+                p = max(1 - math.exp(-loss), 1e-3)
+                c = 4 * math.sqrt(r2) * p / max(math.sqrt(g_loss2), 1e-20)
+                pairs, lo, hi, previous = [], 0.0, math.inf, None
+                first_step = 0.5 * c
+                continue
+        else:
+            stalls = 0
         if previous and previous[2] == tight and abs(math.log(c / previous[0])) > 0.01:
             slope = (margin - previous[1]) / math.log(c / previous[0])
             slope = min(max(slope, k.slope_bounds[0] * scale), k.slope_bounds[1] * scale)
