@@ -1,7 +1,8 @@
 // The mean over any axes; one work-item for one output element.
 // Shapes: both tensors [n][row][pixel][channel] in device layout; an output element's logical index
 // is cut by `kept` into KEPT coordinates, each worth `keptSteps` floats of the input, and the
-// summand's number by `reduced` into REDUCED ones; items (channels x columns, rows, n) of the output.
+// summand's number by `reduced` into REDUCED ones; items (channels x columns, rows, n) of the
+// output.
 // Variants: KEPT and REDUCED 1 to 6, PLANAR (the output's logical order is channel, row, column).
 // Order of summation: the reduced axes row-major, ascending, from +0, then division by the count.
 // Source: ONNX ReduceMean. The gradient is rearrange.cl's.
