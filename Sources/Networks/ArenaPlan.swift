@@ -34,6 +34,7 @@ struct ArenaPlan {
     var places = [Place](repeating: Place(bin: 0, offset: 0), count: requests.count)
     var bins: [[Int]] = []
     var sizes: [Int] = []
+    let limit = max(limit, requests.map(\.size).max() ?? 0)
     let order = requests.indices.sorted {
       (requests[$1].size, $0) < (requests[$0].size, $1)
     }

@@ -17,22 +17,29 @@ func compile(
   _ graph: Graph, context: Context, batch: Int?, samples: Int, family: KernelFamily?,
   withGradient: Bool, extraPictures: Int, progress: ProgressLine
 ) throws -> CompiledNetwork {
-  let perImage = { (batch: Int) in
-    CompiledNetwork.estimatedBytes(
+  let needed = { (batch: Int) in
+    let network = CompiledNetwork.estimatedBytes(
       graph, batch: batch, withGradient: withGradient,
       largestBufferBytes: context.device.largestBufferBytes)
-      + batch * extraPictures * graph.inputShape.reduce(1, *) * 4
+    let pictures = batch * extraPictures * graph.inputShape.reduce(1, *) * 4
+    let (sum, isTooLarge) = network.addingReportingOverflow(pictures)
+    return isTooLarge ? Int.max : sum
   }
   // Drivers need room of their own, and a processor's memory is the host's too.
   let available = context.device.globalMemoryBytes / 10 * 8
   var fitting = 1
-  while fitting < 1024, perImage(fitting * 2) <= available { fitting *= 2 }
-  if let batch, perImage(batch) > available {
-    var largest = fitting
-    while perImage(largest + 1) <= available { largest += 1 }
+  while fitting < 1024, needed(fitting * 2) <= available { fitting *= 2 }
+  if let batch, needed(batch) > available {
+    var (fits, tooLarge) = (fitting, 2 * fitting)
+    while tooLarge - fits > 1 {
+      let middle = (fits + tooLarge) / 2
+      if needed(middle) <= available { fits = middle } else { tooLarge = middle }
+    }
+    let size = needed(batch)
     throw CommandError(
-      "a batch of \(batch) needs \(perImage(batch) >> 20) MiB, \(context.device.name) has "
-        + "\(available >> 20) MiB to give: --batch \(largest) would fit")
+      "a batch of \(batch) needs "
+        + (size == .max ? "a larger buffer than there can be" : "\(size >> 20) MiB")
+        + ", \(context.device.name) has \(available >> 20) MiB to give: --batch \(fits) would fit")
   }
   let size = batch ?? min(fitting, 32, max(1, samples))
   return try CompiledNetwork(
