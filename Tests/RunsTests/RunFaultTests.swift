@@ -119,7 +119,7 @@ struct RunFaultTests {
     mismatch(["list_sha256"]) { $0.listSHA256 = "" }
     mismatch(["input_shape = [3, 5, 4]", "[3, 4, 5]"]) { $0.inputShape = [3, 4, 5] }
     mismatch(["preprocessing = unit"]) { $0.preprocessing = "tf" }
-    mismatch(["seed = 9223372036854775936"]) { $0.seed = 1 }
+    mismatch(["seed = 9223372036854775815"]) { $0.seed = 1 }
     mismatch(["precision = canonical", "tf32"]) { $0.precision = "tf32" }
     mismatch(["code_version = 0.1"]) { $0.codeVersion = "0.2" }
     mismatch(["keeps = pictures, array", "array"]) { $0.keeps = .array }
@@ -213,15 +213,27 @@ struct RunFaultTests {
     }
   }
 
-  @Test func `reports values of the wrong type without a trap`() throws {
+  @Test func `reports a database that was cut short`() throws {
+    defer { scratch.clear() }
+    try makeRun()
+    let file = run.appending(path: "run.sqlite")
+    let data = try Data(contentsOf: file)
+    try data.prefix(data.count / 2).write(to: file)
+    fault(.corrupt, "run.sqlite") { _ = try RunContents(reading: run) }
+  }
+
+  @Test func `reports a value of another type`() throws {
     defer { scratch.clear() }
     try makeRun()
     let file = run.appending(path: "run.sqlite")
     var data = try Data(contentsOf: file)
-    // A name's bytes that are no text in UTF-8 still read; a database cut short does not.
-    data.removeLast(data.count / 2)
+    // SQLite's types of the first row's columns from the name (text of 18 bytes) to l1 and l2 (7, a
+    // number of 8 bytes); 28 is a blob of 8 bytes.
+    let types: [UInt8] = [49, 1, 1, 0, 1, 9, 9, 9, 9, 1, 7, 7]
+    let found = try #require(data.range(of: Data(types)))
+    data[found.upperBound - 1] = 28
     try data.write(to: file)
-    fault(.corrupt, "run.sqlite") { _ = try RunContents(reading: run) }
+    fault(.corrupt, "run.sqlite", "l2") { _ = try RunContents(reading: run) }
   }
 
   @Test func `reports a missing or different array`() throws {

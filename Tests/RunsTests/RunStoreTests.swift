@@ -135,7 +135,7 @@ struct RunStoreTests {
   }
 
   @Test(arguments: [
-    ("../../etc/passwd", "adversarial/__/__/etc/passwd.png"), ("a.jpg", "adversarial/a.png"),
+    ("../../etc/passwd", "adversarial/_./_./etc/passwd.png"), ("a.jpg", "adversarial/a.png"),
     ("", "adversarial/0.png"), (".hidden", "adversarial/_hidden.png"),
     ("/x//y\u{0}\n.png", "adversarial/x/y__.png"), (".png", "adversarial/_png.png"),
   ])
@@ -145,10 +145,10 @@ struct RunStoreTests {
     let store = try RunStore.create(scratch.run, description())
     try store.append([finished(0, name: name)])
     let written = try #require(try store.results().first?.picture)
-    #expect(written.replacing("_.", with: "__") == path.replacing("_.", with: "__"))
+    #expect(written == path)
     #expect(!written.split(separator: "/").contains(".."))
     #expect(FileManager.default.fileExists(atPath: scratch.run.appending(path: written).path))
-    #expect(try store.results()[0].name == name)
+    #expect(try store.results()[0].name == name.replacing("\0", with: "\u{FFFD}"))
   }
 
   @Test func `gives pictures of one name paths of their own`() throws {
