@@ -5,7 +5,7 @@ Elementary functions (Kernels/common/elementary.clh), the random streams (philox
 sums (lanes.clh, Kernels/reference/longsum.cl) are run on each device and compared
   - with double precision (numpy, scipy): the largest error in units in the last place of a float;
   - with the same header compiled as C by the system's compiler: bit for bit;
-  - with the checksums recorded in Tests/ReferenceTests, which the Swift twins must meet: bit for bit;
+  - with the checksums in Tests/ReferenceTests, which the Swift twins must meet: bit for bit;
   - float16 with float, and both styles of the long sums with the rule written out in numpy.
 
 usage: check_elementary.py [--stride N] [--device PART_OF_NAME]
@@ -34,11 +34,11 @@ EXPONENTS = np.array([0.75, -0.75, -1.75, 0.5, 2, -4, 4, -1 / 3], np.float32)
 UNARY = [
     ("exp", np.exp, (-np.inf, np.inf), 1.1),
     ("log", np.log, (-np.inf, np.inf), 1.0),
-    ("softplus", lambda x: np.logaddexp(0, x), (-np.inf, np.inf), 1.9),
+    ("softplus", lambda x: np.logaddexp(0, x), (-np.inf, np.inf), 2.0),
     ("tanh", np.tanh, (-np.inf, np.inf), 1.4),
     ("sigmoid", lambda x: np.where(x < 0, np.exp(-np.abs(x)), 1) / (1 + np.exp(-np.abs(x))),
      (-np.inf, np.inf), 1.5),
-    ("erf", scipy.special.erf, (-np.inf, np.inf), 1.0),
+    ("erf", scipy.special.erf, (-np.inf, np.inf), 1.1),
     ("sinpi", lambda x: sine_of_half_turns(exact_remainder(x)), (-2.0**20, 2.0**20), 1.1),
     ("cospi", lambda x: sine_of_half_turns(0.5 - np.abs(exact_remainder(x))),
      (-2.0**20, 2.0**20), 1.1),
@@ -67,6 +67,34 @@ __kernel void vector_powr(
   y[i] = canonical_powr(x[i], e[i]);
 }
 """ % "\n".join(f"UNARY({name})" for name, *_ in UNARY)
+
+STREAMS = """
+#include "philox.clh"
+__kernel void known(__global const uint4* counter, __global const uint2* key, __global uint4* out) {
+  size_t i = get_global_id(0);
+  out[i] = philox(counter[i], key[i]);
+}
+__kernel void draw(
+    ulong seed, ulong sample, uint attack, uint restart, uint step, uint draw,
+    __global uint4* words, __global float4* uniform, __global float4* symmetric,
+    __global float4* gaussian) {
+  uint block = get_global_id(0);
+  uint4 w = philox_words(philox_key(seed, sample, attack, restart), step, draw, block);
+  words[block] = w;
+  uniform[block] = philox_uniform(w);
+  symmetric[block] = philox_symmetric(w);
+  gaussian[block] = philox_gaussian(w);
+}
+"""
+
+# Counter, key and result, published with Random123.
+KNOWN_ANSWERS = [
+    ([0] * 4, [0] * 2, [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]),
+    ([0xFFFFFFFF] * 4, [0xFFFFFFFF] * 2, [0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD]),
+    ([0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344], [0xA4093822, 0x299F31D0],
+     [0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1]),
+]
+LENGTHS = [1, 2, 3, 15, 16, 17, 255, 256, 257, 511, 512, 513, 1000, 4099, 150528]
 
 C_SHIM = """
 #include <math.h>
@@ -209,7 +237,8 @@ def check_elementary(queue, library, stride):
                 worst, where = error.max(), part[error.argmax()]
         print_result(name, worst, where, bound, count, same_c, same_vector)
         sum_ = checksum(on_device(queue, program, f"scalar_{name}", grid()))
-        verdict(expected.get(name) == sum_, f"{name}: checksum 0x{sum_:016x}, as recorded for Swift")
+        verdict(expected.get(name) == sum_,
+                f"{name}: checksum 0x{sum_:016x}, as recorded for Swift")
     check_powr(queue, program, library, stride, expected)
 
 
@@ -235,6 +264,161 @@ def check_powr(queue, program, library, stride, expected):
     exponents = EXPONENTS[np.arange(base.size) % EXPONENTS.size]
     sum_ = checksum(on_device(queue, program, "scalar_powr", base, exponents))
     verdict(expected.get("powr") == sum_, f"powr: checksum 0x{sum_:016x}, as recorded for Swift")
+
+
+def philox(counter, key):
+    """Philox4x32-10 on arrays [..., 4] and [..., 2] of 64-bit integers below 2^32."""
+    a, b, c, d = (counter[..., i].astype(np.uint64) for i in range(4))
+    k, l = (key[..., i].astype(np.uint64) for i in range(2))
+    mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
+    for _ in range(10):
+        first, second = a * np.uint64(0xD2511F53), c * np.uint64(0xCD9E8D57)
+        a, c = (second >> shift) ^ b ^ k, (first >> shift) ^ d ^ l
+        b, d = second & mask, first & mask
+        k, l = (k + np.uint64(0x9E3779B9)) & mask, (l + np.uint64(0xBB67AE85)) & mask
+    return np.stack([a, b, c, d], -1).astype(np.uint32)
+
+
+def stream_words(seed, sample, attack, restart, step, draw, blocks):
+    """The words of a stream, by the documented mixing."""
+    halves = lambda v: [v & 0xFFFFFFFF, v >> 32]
+    key = philox(np.array(halves(sample) + [attack, restart]), np.array(halves(seed)))[:2]
+    counter = np.array([[block, step, draw, 0] for block in range(blocks)])
+    return philox(counter, np.broadcast_to(key, (blocks, 2)))
+
+
+def check_streams(queue):
+    program = cl.Program(queue.context, STREAMS).build(OPTIONS + extra_options(queue.device))
+    flags = cl.mem_flags
+    arrays = [np.array(column, np.uint32) for column in zip(*KNOWN_ANSWERS)]
+    buffers = [cl.Buffer(queue.context, flags.COPY_HOST_PTR, hostbuf=a) for a in arrays]
+    cl.Kernel(program, "known")(queue, (len(KNOWN_ANSWERS),), None, *buffers)
+    result = np.empty_like(arrays[2])
+    cl.enqueue_copy(queue, result, buffers[2])
+    verdict(np.array_equal(result, arrays[2]), "philox: the published known answers")
+    name, blocks = (2**63 + 5, 2**40 + 7, 3, 9, 11, 2), 1 << 14
+    outputs = [np.empty(4 * blocks, np.uint32)] + [np.empty(4 * blocks, np.float32)] * 3
+    buffers = [cl.Buffer(queue.context, flags.READ_WRITE, a.nbytes) for a in outputs]
+    numbers = [np.uint64(v) for v in name[:2]] + [np.uint32(v) for v in name[2:]]
+    cl.Kernel(program, "draw")(queue, (blocks,), None, *numbers, *buffers)
+    expected = recorded("Philox")
+    kinds = ("words", "uniform", "symmetric", "gaussian")
+    for kind, buffer, output in zip(kinds, buffers, outputs):
+        output = np.empty_like(output)
+        cl.enqueue_copy(queue, output, buffer)
+        if kind == "words":
+            words = stream_words(*name, blocks)
+            verdict(np.array_equal(output, words.ravel()), "philox: words and mixing as in numpy")
+            continue
+        if kind == "symmetric":
+            verdict(np.array_equal(output, symmetric(words)), "philox: symmetric as in numpy")
+        if kind == "gaussian":
+            u = ((words[:, 0::2].astype(np.float64) + 0.5) / 2**32).astype(np.float32)
+            radius = np.sqrt(-2 * np.log(u.astype(np.float64)))
+            turns = np.pi * symmetric(words).reshape(-1, 4)[:, 1::2].astype(np.float64)
+            exact = np.stack([radius * np.cos(turns), radius * np.sin(turns)], -1).ravel()
+            error = np.abs(output - exact).max()
+            verdict(error < 2e-6, f"philox: gaussian within {error:.2g} of Box and Muller in numpy")
+        sum_ = checksum(output)
+        verdict(expected.get(kind) == sum_,
+                f"{kind}: checksum 0x{sum_:016x}, as recorded for Swift")
+
+
+def symmetric(words):
+    """Odd multiples of 2^-24 in (-1, 1)."""
+    odd = (words >> 8).astype(np.int64) * 2 + 1 - (1 << 24)
+    return (odd / 2.0**24).astype(np.float32).ravel()
+
+
+def long_sum(count, accumulate):
+    """256 lanes, then the tree; accumulate(lanes, first, last) adds a row of elements in place."""
+    lanes = np.zeros(256, np.float32)
+    for first in range(0, count, 256):
+        row = lanes[:min(256, count - first)].copy()
+        accumulate(row, first, first + row.size)
+        lanes[:row.size] = row
+    half = 128
+    while half:
+        lanes = lanes[:half] + lanes[half:]
+        half //= 2
+    return lanes[0]
+
+
+def fused(library, a, b, sums):
+    """sums = fma(a, b, sums), rounded once, by the C library."""
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    pointers = [v.ctypes.data_as(ctypes.c_void_p) for v in (a, b, sums)]
+    library.host_fma(*pointers, ctypes.c_long(sums.size))
+
+
+def check_long_sums(queue, library):
+    source = (ROOT / "Kernels" / "reference" / "longsum.cl").read_text()
+    slots, stride, flags = 3, LENGTHS[-1] + 5, cl.mem_flags
+    draws = [symmetric(stream_words(0, sample, 0, 0, 0, 0, (stride + 3) // 4))[:stride]
+             for sample in range(2)]
+    # Slot 0 holds the numbers of the Swift tests; slot 1 wide exponents; slot 2 what must survive.
+    random = np.random.default_rng(2)
+    wide = (random.standard_normal((2, stride)) * 2.0 ** random.integers(-80, 40, (2, stride)))
+    awkward = random.standard_normal((2, stride)) * 1e-30
+    x, y = (np.stack([draws[i], wide[i], awkward[i]]).astype(np.float32) for i in range(2))
+    x[2, 700], x[2, 900] = np.nan, np.nan
+    expected = recorded("LongSum")
+    for per_item in (256, 1):
+        style = f"LANES_PER_ITEM {per_item}"
+        program = cl.Program(queue.context, source).build(
+            OPTIONS + extra_options(queue.device) + [f"-DLANES_PER_ITEM={per_item}"])
+        local = (1,) if per_item == 256 else (256,)
+        buffers = [cl.Buffer(queue.context, flags.COPY_HOST_PTR, hostbuf=a) for a in (x, y)]
+
+        def run(name, inputs, count, types):
+            results = [np.full(slots, -7, t) for t in types]
+            outputs = [cl.Buffer(queue.context, flags.COPY_HOST_PTR, hostbuf=r) for r in results]
+            cl.Kernel(program, name)(
+                queue, (slots * local[0],), local, *buffers[:inputs], *outputs, np.int32(count),
+                np.uint64(stride))
+            for result, output in zip(results, outputs):
+                cl.enqueue_copy(queue, result, output)
+            return results
+
+        for name, kernel, inputs, step in [
+            ("dot", "dot_per_sample", 2,
+             lambda s: lambda v, i, j: fused(library, x[s, i:j], y[s, i:j], v)),
+            ("sum", "sum_per_sample", 1, lambda s: lambda v, i, j: np.add(v, x[s, i:j], out=v)),
+            ("squared norm", "squared_norm_per_sample", 1,
+             lambda s: lambda v, i, j: fused(library, x[s, i:j], x[s, i:j], v)),
+            ("squared distance", "squared_distance_per_sample", 2,
+             lambda s: lambda v, i, j: fused(
+                 library, x[s, i:j] - y[s, i:j], x[s, i:j] - y[s, i:j], v)),
+        ]:
+            first, same = [], True
+            for count in LENGTHS:
+                result = run(kernel, inputs, count, [np.float32])[0]
+                want = np.array([long_sum(count, step(s)) for s in range(slots)])
+                same &= bool(np.all((result.view("u4") == want.view("u4"))
+                                    | (np.isnan(result) & np.isnan(want))))
+                first.append(result[0])
+            verdict(same, f"{style}: {name} has the bits of the rule in numpy")
+            sum_ = checksum(np.array(first, np.float32))
+            verdict(expected.get(name) == sum_,
+                    f"{name}: checksum 0x{sum_:016x}, as recorded for Swift")
+        first, same = [], True
+        for count in LENGTHS:
+            value, index = run("maximum_per_sample", 1, count, [np.float32, np.int32])
+            at = np.argmax(x[:, :count], axis=1)
+            want = x[np.arange(slots), at]
+            same &= bool(np.array_equal(index, at) and np.array_equal(value, want, equal_nan=True))
+            first.append(value[0])
+        verdict(same, f"{style}: maximum and its index as in numpy")
+        sum_ = checksum(np.array(first, np.float32))
+        verdict(expected.get("maximum") == sum_,
+                f"maximum: checksum 0x{sum_:016x}, as recorded for Swift")
+        ties = np.array([3, 7, 7, 7, -1] * 100, np.float32)
+        ties = np.stack([ties, -ties * 0, np.full(500, -np.inf, np.float32)]).astype(np.float32)
+        tied = np.zeros((slots, stride), np.float32)
+        tied[:, :500] = ties
+        buffers = [cl.Buffer(queue.context, flags.COPY_HOST_PTR, hostbuf=tied)]
+        index = run("maximum_per_sample", 1, 500, [np.float32, np.int32])[1]
+        verdict(index.tolist() == [1, 0, 0], f"{style}: of equal elements the lowest index wins")
 
 
 def print_result(name, worst, where, bound, count, same_c, same_vector):
@@ -265,6 +449,8 @@ def main():
         for device in devices:
             print(f"{device.name} ({device.platform.version})")
             queue = cl.CommandQueue(cl.Context([device]))
+            check_streams(queue)
+            check_long_sums(queue, library)
             check_elementary(queue, library, options.stride)
     sys.exit(1 if failures else 0)
 

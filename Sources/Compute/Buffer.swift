@@ -61,6 +61,7 @@ import COpenCL
         context.queue, handle, cl_bool(CL_TRUE), start * stride, values.count * stride, &values, 0,
         nil, nil),
       "clEnqueueReadBuffer", detail: "\(values.count * stride) bytes")
+    context.storeBinaries()
   }
 
   /// Queues a copy of `length` elements of this buffer to another.

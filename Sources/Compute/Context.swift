@@ -11,6 +11,8 @@ import Synchronization
   let queue: cl_command_queue
   private let account = Mutex(MemoryAccount())
   private let programs = Mutex([String: Program]())
+  /// Programs that have run but are not in the disk cache yet.
+  private let unstored = Mutex([Program]())
 
   private struct MemoryAccount {
     var live = 0
@@ -79,5 +81,22 @@ import Synchronization
   public func flush() throws(ComputeError) { try check(unsafe clFlush(queue), "clFlush") }
 
   /// Waits until every queued command has run.
-  public func finish() throws(ComputeError) { try check(unsafe clFinish(queue), "clFinish") }
+  public func finish() throws(ComputeError) {
+    try check(unsafe clFinish(queue), "clFinish")
+    storeBinaries()
+  }
+
+  /// Remembers a program that was launched for the first time.
+  func launched(_ program: Program) { unstored.withLock { $0.append(program) } }
+
+  /// Puts the binaries of new programs into the disk cache; the queue must be empty.
+  ///
+  /// PoCL compiles a kernel when it is launched, and may not be asked for the binary while it runs.
+  func storeBinaries() {
+    let programs = unstored.withLock { list in
+      defer { list = [] }
+      return list
+    }
+    for program in programs { program.storeBinary() }
+  }
 }

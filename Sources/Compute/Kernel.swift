@@ -102,7 +102,7 @@ public struct Grid: Hashable, Sendable {
       unsafe clEnqueueNDRangeKernel(
         context.queue, kernel, cl_uint(global.count), nil, &global, &local, 0, nil, nil),
       "clEnqueueNDRangeKernel(\(name))", detail: "items \(grid.global), groups \(grid.local)")
-    if !program.cameFromCache { program.storeBinary() }
+    program.wasLaunched()
   }
 
   /// Queues the kernel, waits, and returns the seconds it ran on the device.
@@ -128,7 +128,7 @@ public struct Grid: Hashable, Sendable {
       unsafe clGetEventProfilingInfo(
         event, cl_profiling_info(CL_PROFILING_COMMAND_END), size, &end, nil),
       "clGetEventProfilingInfo")
-    if !program.cameFromCache { program.storeBinary() }
+    program.wasLaunched()
     return Double(end - start) * 1e-9
   }
 }

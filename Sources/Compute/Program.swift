@@ -8,13 +8,14 @@ import Synchronization
   /// What messages call the program.
   public let name: String
   /// Whether the binary came from the disk cache.
-  public let cameFromCache: Bool
+  let cameFromCache: Bool
   private let cacheKey: String
-  private let stored: Mutex<Bool>
+  private let announced: Mutex<Bool>
 
   /// The options every program is built with; constants become `-D` options.
   static func options(_ constants: [(String, String)], for device: Device) -> String {
-    var words = ["-cl-std=CL1.2"]
+    // Warnings are for the lint; some drivers print them from running programs.
+    var words = ["-cl-std=CL1.2", "-w"]
     // PoCL rounds division correctly without being asked, and warns about the option.
     if device.claimsCorrectDivision { words.append("-cl-fp32-correctly-rounded-divide-sqrt") }
     words += constants.map { "-D\($0.0)=\($0.1)" }
@@ -32,11 +33,11 @@ import Synchronization
     {
       unsafe handle = program
       cameFromCache = true
-      stored = Mutex(true)
+      announced = Mutex(true)
       return
     }
     cameFromCache = false
-    stored = Mutex(false)
+    announced = Mutex(false)
     let program = try unsafe created("clCreateProgramWithSource") { status in
       unsafe source.withCString { text -> cl_program? in
         var pointer: UnsafePointer<CChar>? = unsafe text
@@ -55,13 +56,17 @@ import Synchronization
 
   deinit { _ = unsafe clReleaseProgram(handle) }
 
-  /// Puts the binary into the disk cache, once; PoCL's is whole only after the first launch.
-  func storeBinary() {
-    let first = stored.withLock { done in
+  /// Tells the context that the program was launched, once.
+  func wasLaunched() {
+    let first = announced.withLock { done in
       defer { done = true }
       return !done
     }
-    guard first, context.cache.isEnabled else { return }
+    if first, context.cache.isEnabled { context.launched(self) }
+  }
+
+  /// Puts the binary into the disk cache.
+  func storeBinary() {
     var size = 0
     guard
       unsafe clGetProgramInfo(

@@ -21,7 +21,8 @@ public struct CIFARPictures: PictureSource {
   ///   - preprocessing: its geometric part is applied.
   ///   - classCount: labels must be below this number.
   ///   - limit: at most the first so many pictures are taken.
-  /// - Throws: `DatasetError` when a file's length is no multiple of 3073 or a label is out of range.
+  /// - Throws: `DatasetError` when a file's length is no multiple of 3073 or a label is out of
+  ///   range.
   public init(
     _ files: [URL], preprocessing: Preprocessing = .unit, classCount: Int = 10, limit: Int? = nil
   ) throws(DatasetError) {

@@ -101,8 +101,8 @@ func writeFile(_ bytes: [UInt8], to url: URL) throws(DatasetError) {
   }
 }
 
-/// Creates a file of a given length (zeros where `fill` writes nothing) and puts it in place when it
-/// is complete.
+/// Creates a file of a given length (zeros where `fill` writes nothing) and puts it in place when
+/// it is complete.
 func writeFile(
   to url: URL, length: Int, fill: (DataFile) throws(DatasetError) -> Void
 ) throws(DatasetError) {

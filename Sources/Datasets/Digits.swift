@@ -15,12 +15,11 @@ public enum Digits {
     guard let packed = Data(base64Encoded: digitsData, options: .ignoreUnknownCharacters),
       let bytes = try? inflateGzip([UInt8](packed), name: "digits", limit: 1 << 20)
     else { preconditionFailure("the embedded digits are damaged") }
-    let record = shape.count + 1
-    return (0..<bytes.count / record).map { index in
-      let start = index * record
-      return PictureSample(
-        index: index, id: String(index), label: Int(bytes[start + shape.count]),
-        pixels: bytes[start..<start + shape.count].map { Float($0) / 16 }, shape: shape)
+    let count = bytes.count / (shape.count + 1)
+    return (0..<count).map { index in
+      PictureSample(
+        index: index, id: String(index), label: Int(bytes[shape.count * count + index]),
+        pixels: (0..<shape.count).map { Float(bytes[$0 * count + index]) / 16 }, shape: shape)
     }
   }()
 

@@ -44,7 +44,7 @@ public enum JPEG {
       let text = unsafe message(of: handle)
       let isHarmless = text.contains("extraneous bytes before marker") && reachesItsEnd(bytes)
       if unsafe tjGetErrorCode(handle) != TJERR_WARNING.code || !isHarmless {
-        let isTruncated = text.contains("Premature end") || text.contains("premature end")
+        let isTruncated = text.lowercased().contains("premature end") || !reachesItsEnd(bytes)
         throw DatasetError(
           isTruncated ? .truncated : .corrupt, file,
           isTruncated ? "the JPEG is truncated (\(text))" : "the JPEG is damaged (\(text))")

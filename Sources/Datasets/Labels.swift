@@ -8,8 +8,8 @@ func checkLabel(_ label: Int, _ subject: String, classCount: Int?) throws(Datase
   }
 }
 
-/// The labels of pictures that have no names, in order: from a CSV with a column `label` (or the last
-/// column where there is no header), an `.npy` of whole numbers, or an IDX label file.
+/// The labels of pictures that have no names, in order: from a CSV with a column `label` (or the
+/// last column where there is no header), an `.npy` of whole numbers, or an IDX label file.
 func readOrderedLabels(
   _ url: URL, count: Int, classCount: Int?
 ) throws(DatasetError) -> [Int] {

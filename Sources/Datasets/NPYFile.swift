@@ -46,8 +46,8 @@ public struct NPYFile: Sendable {
 
   /// Reads the header and checks it against the file's length.
   ///
-  /// - Throws: `DatasetError` when the file is no `.npy`, is in Fortran order, has elements of another
-  ///   type, or is shorter or longer than its shape says.
+  /// - Throws: `DatasetError` when the file is no `.npy`, is in Fortran order, has elements of
+  ///   another type, or is shorter or longer than its shape says.
   public init(_ url: URL) throws(DatasetError) {
     try self.init(DataFile(url))
   }

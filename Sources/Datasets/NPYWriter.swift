@@ -56,8 +56,8 @@ public enum NPY {
   }
 }
 
-/// An `.npy` array `[N, C, H, W]` of float32 that is filled picture by picture, in any order and from
-/// any number of threads.
+/// An `.npy` array `[N, C, H, W]` of float32 that is filled picture by picture, in any order and
+/// from any number of threads.
 ///
 /// The file has its full length and a valid header from the start (as a sparse file of zeros), so
 /// it can be read at any time; which pictures are written is for the caller to remember.

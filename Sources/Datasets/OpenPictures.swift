@@ -11,9 +11,9 @@ public enum DatasetSplit: String, Hashable, Sendable, CaseIterable {
 /// Opens whatever pictures lie at a path.
 ///
 /// A folder is searched for MNIST's IDX files (`t10k-*`, `train-*`), CIFAR-10's `.bin` files
-/// (`test_batch.bin`, `data_batch_*.bin`), then pictures or class folders. A file is read as `.npy`,
-/// CIFAR-10 (`.bin`) or IDX (`.idx`, `-ubyte`) by its name, also with `.gz` after it where the format
-/// allows; the labels of an IDX file are looked for beside it.
+/// (`test_batch.bin`, `data_batch_*.bin`), then pictures or class folders. A file is read as
+/// `.npy`, CIFAR-10 (`.bin`) or IDX (`.idx`, `-ubyte`) by its name, also with `.gz` after it where
+/// the format allows; the labels of an IDX file are looked for beside it.
 ///
 /// - Parameters:
 ///   - path: a folder or a file.
@@ -97,7 +97,8 @@ private func openCIFAR(
     files, preprocessing: preprocessing, classCount: classCount ?? 10, limit: limit)
 }
 
-/// `t10k-labels-idx1-ubyte.gz` for `t10k-images-idx3-ubyte.gz`, with or without `.gz`, if it exists.
+/// `t10k-labels-idx1-ubyte.gz` for `t10k-images-idx3-ubyte.gz`, with or without `.gz`, if it
+/// exists.
 private func labelFile(beside images: URL) -> URL? {
   let name = images.lastPathComponent
     .replacing("images", with: "labels").replacing("idx3", with: "idx1")

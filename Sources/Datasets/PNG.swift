@@ -20,8 +20,8 @@ public enum PNG {
   /// The eight bytes that every PNG file begins with.
   static let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
 
-  /// Decodes a PNG file to RGB, as Pillow's `convert("RGB")` does: grey and palettes expanded, alpha
-  /// dropped (not composited), gamma not applied.
+  /// Decodes a PNG file to RGB, as Pillow's `convert("RGB")` does: grey and palettes expanded,
+  /// alpha dropped (not composited), gamma not applied.
   ///
   /// Of 16 bits the upper 8 are kept, as Pillow does for colour; for 16-bit grey Pillow saturates
   /// at 255 instead, which loses the picture.

@@ -39,8 +39,8 @@ public struct PictureFolder: PictureSource {
   ///   - preprocessing: its geometric part is applied.
   ///   - classCount: labels must be below this number.
   ///   - limit: at most the first so many pictures are taken.
-  /// - Throws: `DatasetError` when there is no picture, a label is missing or out of range, or labels
-  ///   name a file that is not there.
+  /// - Throws: `DatasetError` when there is no picture, a label is missing or out of range, or
+  ///   labels name a file that is not there.
   public init(
     _ folder: URL, labels: Labels = .automatic, preprocessing: Preprocessing = .unit,
     classCount: Int? = nil, limit: Int? = nil

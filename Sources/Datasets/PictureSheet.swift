@@ -39,8 +39,8 @@ public struct PictureSheet: Sendable {
   /// - Parameters:
   ///   - shape: the sizes of every picture.
   ///   - headings: the text above each column.
-  ///   - magnification: the side of one pixel; by default such that the shorter side of a tiny picture
-  ///     has 96 pixels or a little less.
+  ///   - magnification: the side of one pixel; by default such that the shorter side of a tiny
+  ///     picture has 96 pixels or a little less.
   /// - Precondition: `shape` has 1 or 3 channels and pixels.
   public init(shape: PictureShape, headings: [String] = [], magnification: Int? = nil) {
     precondition([1, 3].contains(shape.channels) && shape.count > 0, "\(shape) cannot be drawn")

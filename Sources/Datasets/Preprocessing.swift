@@ -1,5 +1,5 @@
-/// How pictures become a network's input: a geometric part on 8-bit pixels, done here, and a numeric
-/// part, done by the network's first layer.
+/// How pictures become a network's input: a geometric part on 8-bit pixels, done here, and a
+/// numeric part, done by the network's first layer.
 public struct Preprocessing: Hashable, Sendable, CustomStringConvertible {
   /// How a picture is resized.
   public enum Resize: Hashable, Sendable {

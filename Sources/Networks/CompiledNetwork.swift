@@ -75,6 +75,18 @@ public final class CompiledNetwork {
     }
   }
 
+  /// The bytes of device memory that a network would take for a batch: tensors, masks and weights.
+  public static func estimatedBytes(
+    _ graph: Graph, batch: Int, withGradient: Bool, largestBufferBytes: Int
+  ) -> Int {
+    let plan = MemoryPlan(
+      graph.optimized(), batch: batch, withGradient: withGradient,
+      largestBufferBytes: largestBufferBytes)
+    let pictures = (withGradient ? 2 : 1) * batch * graph.inputShape.reduce(1, *)
+    let weights = plan.graph.parameterCount * (withGradient ? 2 : 1)
+    return 4 * (plan.floatBins.reduce(0, +) + pictures + weights) + plan.byteBins.reduce(0, +)
+  }
+
   /// Queues the forward pass: from `input` to `logits`.
   public func forward() throws(ComputeError) { try forwardPass.run() }
 

@@ -1,4 +1,5 @@
 public import Operations
+import Reference
 
 /// A value of a graph: the input, or what a node computes.
 public struct ValueID: Hashable, Sendable {
@@ -41,6 +42,19 @@ public struct Graph: Sendable {
 
   /// The input.
   public var input: ValueID { ValueID(index: 0) }
+
+  /// The number of weights and biases.
+  public var parameterCount: Int {
+    nodes.reduce(0) { sum, node in
+      switch node.operation {
+      case let convolution as Convolution:
+        sum + convolution.weights.count + (convolution.bias?.count ?? 0)
+      case let linear as Linear: sum + linear.weights.count + (linear.bias?.count ?? 0)
+      case let scale as ScaleShift: sum + 2 * scale.scale.count
+      default: sum
+      }
+    }
+  }
 
   /// The shape of the result of one sample.
   public var outputShape: [Int] { shape(of: output) }

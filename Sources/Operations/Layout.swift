@@ -11,6 +11,8 @@ public struct Layout: Hashable, Sendable {
   /// Channels are padded to a multiple of this on every device: one float16, one 16-bit mask.
   public static let channelAlignment = 16
 
+  /// The logical shape of a sample, without the batch axis.
+  public private(set) var shape: [Int]
   /// The rows of a sample.
   public let height: Int
   /// The pixels of a row.
@@ -20,7 +22,7 @@ public struct Layout: Hashable, Sendable {
   /// Floats from one pixel to the next.
   public let channelStride: Int
   /// Zero pixels around.
-  public let border: Padding
+  public private(set) var border: Padding
   /// Whether the logical order is channels, rows, columns (pictures) or that of the memory.
   public let isPlanar: Bool
 
@@ -34,6 +36,7 @@ public struct Layout: Hashable, Sendable {
     self.channels = channels
     self.border = border
     isPlanar = planar
+    shape = planar ? [channels, height, width] : [height * width, channels]
     let alignment = Self.channelAlignment
     channelStride = dense ? channels : (channels + alignment - 1) / alignment * alignment
   }
@@ -52,6 +55,7 @@ public struct Layout: Hashable, Sendable {
       self.init(
         height: 1, width: 1, channels: shape.reduce(1, *), border: border, dense: dense)
     }
+    self.shape = shape
   }
 
   /// Floats from one row to the next.
@@ -70,9 +74,9 @@ public struct Layout: Hashable, Sendable {
 
   /// The same layout with another border.
   public func with(border: Padding) -> Layout {
-    Layout(
-      height: height, width: width, channels: channels, border: border,
-      dense: channelStride == channels, planar: isPlanar)
+    var result = self
+    result.border = border
+    return result
   }
 }
 

@@ -1,5 +1,10 @@
-/// Local response normalisation across channels (Krizhevsky et al. 2012), as ONNX defines it:
-/// y = x * (bias + alpha / size * sum of x^2 over the window)^-beta.
+public import Compute
+public import Reference
+
+/// Local response normalisation across channels, as ONNX defines it.
+///
+/// y = x * (bias + alpha / size * sum of x^2 over the window)^-beta
+/// (Krizhevsky, Sutskever and Hinton 2012, section 3.3).
 public struct LocalResponseNormalization: Operation {
   /// Channels in the window.
   public let size: Int
@@ -10,6 +15,7 @@ public struct LocalResponseNormalization: Operation {
   /// What is added to the mean square.
   public let bias: Float
 
+  /// The operation's name.
   public var kind: String { "local-response-normalisation" }
 
   /// Local response normalisation.
@@ -20,6 +26,7 @@ public struct LocalResponseNormalization: Operation {
     self.bias = bias
   }
 
+  /// The shape of a sample's output; throws when the inputs do not fit.
   public func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
     guard inputs.count == 1, inputs[0].count == 3 else {
       throw ShapeError("takes a picture [C, H, W], not \(inputs)")
@@ -27,8 +34,66 @@ public struct LocalResponseNormalization: Operation {
     return inputs[0]
   }
 
+  /// The cost of the forward pass for one sample.
   public func cost(inputs: [[Int]], output: [Int]) -> Cost {
     let count = output.reduce(1, *)
     return Cost(flops: count * (2 * size + 20), bytes: 8 * count)
+  }
+
+  /// The CPU reference path.
+  public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
+    LocalResponseNormalizationReference.forward(inputs[0], parameters)
+  }
+
+  /// The CPU reference path of the gradients.
+  public func inputGradients<Scalar: ReferenceScalar>(
+    inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
+  ) -> [Tensor<Scalar>] {
+    [LocalResponseNormalizationReference.gradient(gradient, input: inputs[0], parameters)]
+  }
+
+  /// What the gradient reads of the forward pass.
+  public func needs(inputs: [Layout], output: Layout) -> Needs { Needs(inputs: [0]) }
+
+  /// Records the forward pass, one launch.
+  public func recordForward(
+    _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
+  ) throws(ComputeError) {
+    let (x, y) = (inputs[0], output.tensor)
+    let program = try recorder.program(
+      "reference/local_response_normalization",
+      recorder.constants(x.layout, output, activation))
+    try recorder.launch(
+      program, "normalization_forward", recorder.items(y.layout), x.buffer, Place(x), y.buffer,
+      Place(y), Extents(y.layout), KernelVector(window), KernelVector(numbers))
+  }
+
+  /// Records the gradient with respect to one input, one launch.
+  public func recordGradient(
+    _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
+    to target: GradientTarget
+  ) throws(ComputeError) {
+    guard let x = saved.inputs[0] else { preconditionFailure("\(kind) needs its input") }
+    let program = try recorder.program(
+      "reference/local_response_normalization",
+      recorder.constants(gradient, target))
+    let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
+    let dx = target.tensor
+    try recorder.launch(
+      program, "normalization_gradient", recorder.items(dx.layout), gradient.buffer,
+      Place(gradient), x.buffer, Place(x), dx.buffer, Place(dx), mask.buffer, mask.firstWord,
+      Extents(dx.layout), KernelVector(window), KernelVector(numbers))
+  }
+
+  private var parameters: LocalResponseNormalizationReference.Parameters {
+    .init(size: size, alpha: alpha, beta: beta, bias: bias)
+  }
+
+  /// The channels of the window before and after its own: `int2`.
+  private var window: SIMD2<Int32> { SIMD2(Int32((size - 1) / 2), Int32(size / 2)) }
+
+  /// What the kernel computes with, rounded as the reference rounds it: `float4`.
+  private var numbers: SIMD4<Float> {
+    SIMD4(alpha / Float(size), beta, bias, 2 * alpha * beta / Float(size))
   }
 }

@@ -1,3 +1,4 @@
+public import Compute
 public import Reference
 
 /// Maximum or average over windows of a picture.
@@ -15,6 +16,7 @@ public struct Pooling: Operation {
   /// Where the windows lie.
   public let window: WindowGeometry
 
+  /// The name in messages and benchmarks.
   public var kind: String { reduction == .maximum ? "max-pooling" : "average-pooling" }
 
   /// Pooling.
@@ -23,9 +25,15 @@ public struct Pooling: Operation {
     self.window = window
   }
 
+  /// The shape of a sample's output; throws when the inputs do not fit.
   public func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
     guard inputs.count == 1, inputs[0].count == 3 else {
       throw ShapeError("takes a picture [C, H, W], not \(inputs)")
+    }
+    let taps = window.kernel.height * window.kernel.width
+    guard reduction != .maximum || taps <= 254 else {
+      throw ShapeError(
+        "a maximum over \(taps) elements is more than the 254 that one byte can number")
     }
     let extent = window.outputExtent(of: Extent(inputs[0][1], inputs[0][2]))
     guard extent.height > 0, extent.width > 0 else {
@@ -34,6 +42,7 @@ public struct Pooling: Operation {
     return [inputs[0][0], extent.height, extent.width]
   }
 
+  /// The cost of the forward pass for one sample.
   public func cost(inputs: [[Int]], output: [Int]) -> Cost {
     let count = output.reduce(1, *)
     return Cost(
@@ -42,35 +51,122 @@ public struct Pooling: Operation {
   }
 }
 
-/// The mean or maximum of each channel of a picture: `[C, H, W]` to `[C, 1, 1]`.
-public struct GlobalPooling: Operation {
-  /// What is taken of a channel.
-  public enum Reduction: Hashable, Sendable {
-    /// The largest element; the lowest index wins, NaN is propagated.
-    case maximum
-    /// The mean, summed row by row.
-    case average
-  }
+// MARK: Paths
 
-  /// What is taken of a channel.
-  public let reduction: Reduction
-
-  public var kind: String {
-    reduction == .maximum ? "global-max-pooling" : "global-average-pooling"
-  }
-
-  /// Global pooling.
-  public init(_ reduction: Reduction) { self.reduction = reduction }
-
-  public func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
-    guard inputs.count == 1, inputs[0].count == 3 else {
-      throw ShapeError("takes a picture [C, H, W], not \(inputs)")
+extension Pooling {
+  /// The CPU reference path, with the batch axis first.
+  public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
+    switch reduction {
+    case .maximum:
+      MaximumPoolingReference.forward(inputs[0], window: window, taps: UInt8.self).output
+    case .average(let countsPadding):
+      AveragePoolingReference.forward(inputs[0], window: window, countsPadding: countsPadding)
     }
-    return [inputs[0][0], 1, 1]
   }
 
-  public func cost(inputs: [[Int]], output: [Int]) -> Cost {
-    let count = inputs[0].reduce(1, *)
-    return Cost(flops: count, bytes: 4 * count)
+  /// The CPU reference path of the gradient of each input.
+  public func inputGradients<Scalar: ReferenceScalar>(
+    inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
+  ) -> [Tensor<Scalar>] {
+    switch reduction {
+    case .maximum:
+      let taps = MaximumPoolingReference.forward(inputs[0], window: window, taps: UInt8.self).taps
+      return [
+        MaximumPoolingReference.gradient(
+          gradient, taps: taps, inputShape: inputs[0].shape, window: window)
+      ]
+    case .average(let countsPadding):
+      return [
+        AveragePoolingReference.gradient(
+          gradient, inputShape: inputs[0].shape, window: window, countsPadding: countsPadding)
+      ]
+    }
+  }
+
+  /// A byte for each maximum: the tap it comes from.
+  public func needs(inputs: [Layout], output: Layout) -> Needs {
+    Needs(stateBytes: reduction == .maximum ? output.interior : 0)
+  }
+
+  /// Records the forward pass.
+  public func recordForward(
+    _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
+  ) throws(ComputeError) {
+    let input = inputs[0]
+    let from = input.layout
+    let to = output.tensor.layout
+    switch reduction {
+    case .maximum:
+      let state = try recorder.bytesOrPlaceholder(output.state)
+      let program = try recorder.program(
+        "reference/max_pooling",
+        [recorder.groupConstant, ("WRITES_STATE", output.state == nil ? "0" : "1")])
+      try recorder.launch(
+        program, "max_pooling", recorder.pixelGrid(to), input.buffer, input.start,
+        UInt64(from.imageStride), Int32(from.rowStride), Int32(from.channelStride),
+        Int32(from.height), Int32(from.width), output.tensor.buffer, output.tensor.start,
+        UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride), Int32(to.height),
+        Int32(to.width), state.buffer, UInt64(state.offset), UInt64(to.interior),
+        Int32(window.kernel.height), Int32(window.kernel.width), Int32(window.stride.height),
+        Int32(window.stride.width), Int32(window.padding.top), Int32(window.padding.left),
+        Int32(window.dilation.height), Int32(window.dilation.width), Int32(to.channelGroups))
+    case .average(let countsPadding):
+      let program = try recorder.program(
+        "reference/average_pooling",
+        [recorder.groupConstant, ("COUNTS_PADDING", countsPadding ? "1" : "0")])
+      try recorder.launch(
+        program, "average_pooling", recorder.pixelGrid(to), input.buffer, input.start,
+        UInt64(from.imageStride), Int32(from.rowStride), Int32(from.channelStride),
+        Int32(from.height), Int32(from.width), output.tensor.buffer, output.tensor.start,
+        UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride), Int32(to.height),
+        Int32(to.width), Int32(window.kernel.height), Int32(window.kernel.width),
+        Int32(window.stride.height), Int32(window.stride.width), Int32(window.padding.top),
+        Int32(window.padding.left), Int32(window.padding.bottom), Int32(window.padding.right),
+        Int32(window.dilation.height), Int32(window.dilation.width), Int32(to.channelGroups))
+    }
+  }
+
+  /// Records adding this operation's share to the gradient of an input.
+  public func recordGradient(
+    _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
+    to target: GradientTarget
+  ) throws(ComputeError) {
+    target.checkMask()
+    let from = gradient.layout
+    let to = target.tensor.layout
+    let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
+    let ending = EpilogueConstants.gradient(target)
+    switch reduction {
+    case .maximum:
+      guard let state = saved.state else { preconditionFailure("no state of \(kind)") }
+      let program = try recorder.program(
+        "reference/max_pooling", [recorder.groupConstant] + ending)
+      try recorder.launch(
+        program, "max_pooling_gradient", recorder.pixelGrid(to), gradient.buffer, gradient.start,
+        UInt64(from.imageStride), Int32(from.rowStride), Int32(from.channelStride),
+        Int32(from.height), Int32(from.width), state.buffer, UInt64(state.offset),
+        UInt64(saved.outputLayout.interior), Int32(saved.outputLayout.channelStride),
+        target.tensor.buffer, target.tensor.start, UInt64(to.imageStride), Int32(to.rowStride),
+        Int32(to.channelStride), mask.buffer, mask.firstWord, UInt64(to.interior / 16),
+        Int32(to.channelStride / 16), Int32(to.height), Int32(to.width),
+        Int32(window.kernel.height), Int32(window.kernel.width), Int32(window.stride.height),
+        Int32(window.stride.width), Int32(window.padding.top), Int32(window.padding.left),
+        Int32(window.dilation.height), Int32(window.dilation.width), Int32(to.channelGroups))
+    case .average(let countsPadding):
+      let program = try recorder.program(
+        "reference/average_pooling",
+        [recorder.groupConstant, ("COUNTS_PADDING", countsPadding ? "1" : "0")] + ending)
+      try recorder.launch(
+        program, "average_pooling_gradient", recorder.pixelGrid(to), gradient.buffer,
+        gradient.start, UInt64(from.imageStride), Int32(from.rowStride),
+        Int32(from.channelStride), Int32(from.height), Int32(from.width), target.tensor.buffer,
+        target.tensor.start, UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride),
+        mask.buffer, mask.firstWord, UInt64(to.interior / 16), Int32(to.channelStride / 16),
+        Int32(to.height), Int32(to.width), Int32(window.kernel.height),
+        Int32(window.kernel.width), Int32(window.stride.height), Int32(window.stride.width),
+        Int32(window.padding.top), Int32(window.padding.left), Int32(window.padding.bottom),
+        Int32(window.padding.right), Int32(window.dilation.height), Int32(window.dilation.width),
+        Int32(to.channelGroups))
+    }
   }
 }

@@ -1,3 +1,4 @@
+public import Compute
 public import Reference
 
 /// y = x * scale + shift with one scale and shift for each channel (axis 0): batch normalisation at
@@ -9,8 +10,10 @@ public struct ScaleShift: Operation {
   public let shift: [Float]
   /// Whether output channel c reads input channel C - 1 - c (RGB to BGR).
   public let reversesChannels: Bool
+  /// What is applied before the output is stored.
   public let activation: Activation
 
+  /// The operation's name.
   public var kind: String { "scale-shift" }
 
   /// One scale and shift for each channel.
@@ -24,6 +27,7 @@ public struct ScaleShift: Operation {
     self.activation = activation
   }
 
+  /// The shape of a sample's output; throws when the inputs do not fit.
   public func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
     guard inputs.count == 1, let channels = inputs[0].first, channels == scale.count,
       [1, 3].contains(inputs[0].count)
@@ -31,8 +35,81 @@ public struct ScaleShift: Operation {
     return inputs[0]
   }
 
+  /// The cost of the forward pass for one sample.
   public func cost(inputs: [[Int]], output: [Int]) -> Cost {
     let count = output.reduce(1, *)
     return Cost(flops: 2 * count, bytes: 8 * count)
+  }
+
+  /// The CPU reference path.
+  public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
+    let sums = BatchNormalizationReference.scaleShift(
+      mirrored(inputs[0]), scale: scale.map { Scalar($0) }, shift: shift.map { Scalar($0) })
+    return ActivationReference.forward(sums, activation)
+  }
+
+  /// The CPU reference path of the gradients.
+  public func inputGradients<Scalar: ReferenceScalar>(
+    inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
+  ) -> [Tensor<Scalar>] {
+    [
+      mirrored(
+        BatchNormalizationReference.scaleShiftGradient(gradient, scale: scale.map { Scalar($0) }))
+    ]
+  }
+
+  /// Records the forward pass, one launch.
+  public func recordForward(
+    _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
+  ) throws(ComputeError) {
+    let (x, y) = (inputs[0], output.tensor)
+    let program = try recorder.program(
+      "reference/scale_shift",
+      reversesConstant + recorder.constants(x.layout, output, activation))
+    let mask = try recorder.bytesOrPlaceholder(output.mask)
+    try recorder.launch(
+      program, "scale_shift_forward", recorder.items(y.layout), x.buffer, Place(x),
+      try Buffer(recorder.context, padded(scale)), try Buffer(recorder.context, padded(shift)),
+      y.buffer, Place(y), mask.buffer, mask.firstWord, Extents(y.layout))
+  }
+
+  /// Records the gradient with respect to one input, one launch.
+  public func recordGradient(
+    _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
+    to target: GradientTarget
+  ) throws(ComputeError) {
+    let program = try recorder.program(
+      "reference/scale_shift", reversesConstant + recorder.constants(gradient, target))
+    let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
+    let layout = target.tensor.layout
+    let factors = reversesChannels ? scale.reversed() : scale
+    try recorder.launch(
+      program, "scale_shift_gradient", recorder.items(layout), gradient.buffer, Place(gradient),
+      try Buffer(recorder.context, padded(factors)), target.tensor.buffer, Place(target.tensor),
+      mask.buffer, mask.firstWord, Extents(layout))
+  }
+
+  private var reversesConstant: [(String, String)] {
+    [("REVERSES", reversesChannels ? "1" : "0")]
+  }
+
+  /// Whole groups of channels.
+  private func padded(_ values: [Float]) -> [Float] {
+    let alignment = Layout.channelAlignment
+    let count = (values.count + alignment - 1) / alignment * alignment
+    return values + Array(repeating: 0, count: count - values.count)
+  }
+
+  /// The channels of `[N, C, ...]` in reverse, if that is what this operation does.
+  private func mirrored<Scalar>(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
+    guard reversesChannels else { return x }
+    let channels = x.shape[1]
+    let plane = x.shape[2...].reduce(1, *)
+    var result = x
+    for i in x.values.indices {
+      let channel = i / plane % channels
+      result.values[i] = x.values[i + (channels - 1 - 2 * channel) * plane]
+    }
+    return result
   }
 }

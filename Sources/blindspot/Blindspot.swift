@@ -1,2 +1,29 @@
+import ArgumentParser
+import Foundation
+
+/// The version that runs record.
+let codeVersion = "0.1.0"
+
+/// The command `blindspot`.
 @main
-enum Blindspot { static func main() {} }
+struct Blindspot: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "blindspot",
+    abstract: "Finds inputs, a hair away from ordinary pictures, on which a network is wrong.",
+    version: codeVersion,
+    subcommands: [Classify.self, Attack.self])
+
+  /// Runs a command; a failure is one line on standard error and exit code 1, bad usage 64.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      let code = exitCode(for: error)
+      if code == .success || code == .validationFailure { exit(withError: error) }
+      let line = "\(error)".split(separator: "\n").joined(separator: " ")
+      FileHandle.standardError.write(Data("blindspot: \(line)\n".utf8))
+      Foundation.exit(1)
+    }
+  }
+}

@@ -14,6 +14,8 @@ struct OperationCheck {
     case real(ClosedRange<Float>)
     /// Integers, so that equal elements are frequent.
     case integers(ClosedRange<Int>)
+    /// Anything that a float can be: NaN, infinities, denormals, the largest.
+    case special
   }
 
   /// One context for each device, shared by all tests so that programs are built once.
@@ -213,7 +215,7 @@ private struct OperationTrial<Tested: Operation> {
       for accumulates in [false, true] {
         for activation in activations where !(check.dense && activation != nil) {
           for round in 1...2 {
-            try gradient(
+            try checkGradient(
               position, source, saved, shares[position], stored, accumulates, activation,
               "gradient \(position)\(accumulates ? " accumulated" : "")"
                 + (activation.map { " masked by \($0)" } ?? "") + ", round \(round)")
@@ -225,7 +227,7 @@ private struct OperationTrial<Tested: Operation> {
     compare(try source.read(), gradient.values, "the output's gradient after the run")
   }
 
-  private func gradient(
+  private func checkGradient(
     _ position: Int, _ source: GuardedTensor, _ saved: Saved, _ share: Tensor<Float>,
     _ stored: Tensor<Float>, _ accumulates: Bool, _ activation: Activation?, _ what: String
   ) throws {
@@ -422,6 +424,12 @@ struct TestGenerator: RandomNumberGenerator {
       values: (0..<shape.reduce(1, *)).map { index in
         switch values {
         case .integers(let range): return Float(Int.random(in: range, using: &self))
+        case .special:
+          let values: [Float] = [
+            0, -0.0, 1, -1, .nan, .infinity, -.infinity, 0x1p-149, -0x1p-140, 0x1.fffffep127,
+            -0x1.fffffep127, 0.5, -3, 6, 88.5, -90,
+          ]
+          return values[Int.random(in: values.indices, using: &self)]
         case .real(let range):
           let value = Float.random(in: range, using: &self)
           guard index % 7 == 3 else { return value }

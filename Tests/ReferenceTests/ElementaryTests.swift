@@ -18,12 +18,12 @@ import Testing
     Function(name: "log", canonical: Elementary.log, exact: log, units: 1),
     Function(
       name: "softplus", canonical: Elementary.softplus,
-      exact: { $0.isNaN ? $0 : max($0, 0) + log1p(exp(-abs($0))) }, units: 1.9),
+      exact: { $0.isNaN ? $0 : max($0, 0) + log1p(exp(-abs($0))) }, units: 2),
     Function(name: "tanh", canonical: Elementary.tanh, exact: tanh, units: 1.4),
     Function(
       name: "sigmoid", canonical: Elementary.sigmoid,
       exact: { $0 < 0 ? exp($0) / (1 + exp($0)) : 1 / (1 + exp(-$0)) }, units: 1.5),
-    Function(name: "erf", canonical: Elementary.erf, exact: erf, units: 1),
+    Function(name: "erf", canonical: Elementary.erf, exact: erf, units: 1.1),
     Function(name: "sinpi", canonical: Elementary.sinPi, exact: sineOfHalfTurns, units: 1.1),
     Function(
       name: "cospi", canonical: Elementary.cosPi,
@@ -62,7 +62,7 @@ import Testing
 
   @Test(arguments: functions)
   func `has the bits that OpenCL has`(function: Function) {
-    #expect(checksum(Self.grid.map(function.canonical)) == Self.checksums[function.name])
+    #expect(bitChecksum(Self.grid.map(function.canonical)) == Self.checksums[function.name])
   }
 
   @Test func `the power has the bits that OpenCL has and one unit of error`() {
@@ -78,7 +78,7 @@ import Testing
       }
     }
     #expect(worst <= 1)
-    #expect(checksum(results) == Self.checksums["powr"])
+    #expect(bitChecksum(results) == Self.checksums["powr"])
   }
 
   @Test func `meets the exact values`() {
@@ -149,6 +149,6 @@ private func unitsOff(_ result: Float, _ exact: Double) -> Double {
 }
 
 /// FNV-1a, 64 bits, one 32-bit word a step.
-private func checksum(_ values: [Float]) -> UInt64 {
+func bitChecksum(_ values: [Float]) -> UInt64 {
   values.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1.bitPattern)) &* 0x100_0000_01b3 }
 }

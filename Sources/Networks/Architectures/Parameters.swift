@@ -58,13 +58,13 @@ public struct RandomParameters: ParameterSource {
       return Tensor(shape: shape, repeating: isOne ? 1 : 0)
     }
     let bound = (6 / Float(fanIn)).squareRoot()
-    var values = [Float](repeating: 0, count: shape.reduce(1, *))
-    let stream = PhiloxStream(seed: seed, name: name)
-    stream.fillUniform(&values, from: -bound, to: bound)
+    let stream = PhiloxStream(seed: seed, sample: Self.hash(name), attack: 0, restart: 0)
+    let values = stream.symmetric(count: shape.reduce(1, *), step: 0).map { bound * $0 }
     return Tensor(shape: shape, values: values)
   }
-}
-struct PhiloxStream {
-  init(seed: UInt64, name: String) {};
-  func fillUniform(_ v: inout [Float], from: Float, to: Float) {}
+
+  /// FNV-1a over the name's bytes.
+  private static func hash(_ name: String) -> UInt64 {
+    name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+  }
 }

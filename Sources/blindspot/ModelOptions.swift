@@ -1,0 +1,161 @@
+import ArgumentParser
+import Attacks
+import Compute
+import Datasets
+import Foundation
+import ModelFiles
+import Networks
+import Operations
+
+/// A failure that a command explains in one line.
+struct CommandError: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+/// Where a command computes.
+struct DeviceOptions: ParsableArguments {
+  @Option(help: "The device: its index, kind (cpu, gpu) or part of its name.")
+  var device: String?
+
+  @Option(help: "The kernels: cpu or reference; by default those that suit the device.")
+  var family: String?
+
+  @Option(help: "Pictures computed together, or auto.")
+  var batch = "auto"
+
+  func context() throws -> Context { try Context(device: try Device.matching(device)) }
+
+  func kernelFamily() throws -> KernelFamily? {
+    guard let family else { return nil }
+    guard let known = KernelFamily(rawValue: family) else {
+      let names = KernelFamily.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("--family is one of \(names), not '\(family)'")
+    }
+    return known
+  }
+
+  /// The batch asked for, or nil for auto.
+  func batchSize() throws -> Int? {
+    if batch == "auto" { return nil }
+    guard let size = Int(batch), size > 0 else {
+      throw ValidationError("--batch is a positive number or auto, not '\(batch)'")
+    }
+    return size
+  }
+}
+
+/// Which network.
+struct ModelOptions: ParsableArguments {
+  @Option(help: "An ONNX file (.onnx, .onnx.gz) or a built-in architecture with random weights.")
+  var model: String
+
+  @Option(help: "Weights (.safetensors, torchvision's names) for a built-in architecture.")
+  var weights: String?
+
+  @Option(help: "The seed of random weights, targets and starts.")
+  var seed: UInt64 = 0
+
+  /// The network, with the SHA-256 of its file or of its description.
+  func load() throws -> LoadedModel { try loadModel(model, weights: weights, seed: seed) }
+}
+
+/// A network ready to be given its normalisation.
+struct LoadedModel {
+  var graph: Graph
+  var path: String
+  var digest: String
+}
+
+/// Loads an ONNX file or builds an architecture by name.
+func loadModel(_ name: String, weights: String? = nil, seed: UInt64) throws -> LoadedModel {
+  if let architecture = Architecture(rawValue: name) {
+    guard let weights else {
+      return LoadedModel(
+        graph: try architecture.graph(parameters: RandomParameters(seed: seed)), path: name,
+        digest: sha256(Data("\(name) \(seed)".utf8)))
+    }
+    let url = URL(fileURLWithPath: weights)
+    let file = try Safetensors(contentsOf: url)
+    return LoadedModel(
+      graph: try architecture.graph(parameters: NamedParameters(file.tensors)), path: name,
+      digest: sha256(try Data(contentsOf: url)))
+  }
+  let url = URL(fileURLWithPath: name)
+  guard FileManager.default.fileExists(atPath: url.path) else {
+    let names = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
+    throw CommandError("\(name): no such file, and no built-in architecture (\(names))")
+  }
+  return LoadedModel(
+    graph: try loadONNX(from: url).graph, path: name,
+    digest: sha256(try Data(contentsOf: url, options: .mappedIfSafe)))
+}
+
+/// Which pictures, and how they become the network's input.
+struct PictureOptions: ParsableArguments {
+  @Option(help: "A folder of JPEG or PNG, an .npy array, IDX files (.gz) or CIFAR-10's .bin.")
+  var images: String
+
+  @Option(help: "Labels: CSV (filename,label), .npy, IDX, or synset_words.txt.")
+  var labels: String?
+
+  @Option(help: "imagenet, caffe, tf, unit or raw255.")
+  var preprocessing = "unit"
+
+  @Option(help: "Shorter side, HEIGHTxWIDTH, or 0 for none.")
+  var resize: String?
+
+  @Option(help: "Side of the middle square, HEIGHTxWIDTH, or 0 for none.")
+  var crop: String?
+
+  @Option(help: "bilinear or bicubic.")
+  var interpolation: String?
+
+  @Option(help: "Mean of each network channel, after scaling.")
+  var mean: String?
+
+  @Option(help: "Deviation of each network channel, after scaling.")
+  var std: String?
+
+  @Option(help: "rgb, bgr or grey.")
+  var channels: String?
+
+  @Option(help: "At most the first so many pictures.")
+  var limit: Int?
+
+  func prepared() throws -> Preprocessing {
+    var preprocessing = try Preprocessing(preset: preprocessing)
+    try preprocessing.override(
+      resize: resize, crop: crop, interpolation: interpolation, mean: mean, std: std,
+      channels: channels)
+    return preprocessing
+  }
+
+  /// The pictures, checked against the network's input and classes.
+  func open(for graph: Graph, _ preprocessing: Preprocessing) throws -> any PictureSource {
+    let source = try openPictures(
+      URL(fileURLWithPath: images), labels: labels.map { URL(fileURLWithPath: $0) },
+      preprocessing: preprocessing, classCount: graph.outputShape.reduce(1, *), limit: limit)
+    let shape = [source.shape.channels, source.shape.height, source.shape.width]
+    guard shape == graph.inputShape else {
+      throw CommandError(
+        "\(images): pictures are \(source.shape), the network takes "
+          + graph.inputShape.map(String.init).joined(separator: "x")
+          + " (see --preprocessing, --resize, --crop, --channels)")
+    }
+    return source
+  }
+}
+
+/// The network with its normalisation as first layer.
+func normalized(_ graph: Graph, _ normalization: Normalization) throws -> Graph {
+  let channels = graph.inputShape[0]
+  let parts = try normalization.expanded(channels: channels)
+  // (x * scale - mean) / std, in double precision, as one factor and one summand.
+  let scale = parts.std.map { Float(Double(parts.scale) / Double($0)) }
+  let shift = zip(parts.mean, parts.std).map { Float(-Double($0) / Double($1)) }
+  return try graph.prepending(
+    ScaleShift(scale: scale, shift: shift, reversesChannels: parts.reversesChannels),
+    name: "normalisation")
+}
