@@ -31,7 +31,11 @@ final class RunLock: Sendable {
     self.descriptor = descriptor
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // Closing alone would leave the lock to a child that is between its birth and its program.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 
   private static func processNumber(_ descriptor: Int32) -> String? {
     var bytes = [UInt8](repeating: 0, count: 20)

@@ -51,7 +51,8 @@ public struct SampleResult: Sendable {
   /// Whether the 8-bit picture fools the network as it is; set by the run store.
   public internal(set) var pictureFools: Bool?
 
-  /// A result from its parts; numbers that are NaN become nil.
+  /// A result from its parts; numbers that are NaN become nil, and a zero byte in the name, at which
+  /// SQLite would end it, U+FFFD.
   public init(
     id: Int, name: String, label: Int?, cleanClass: Int, target: Int? = nil,
     adversarialClass: Int? = nil, attempted: Bool, success: Bool = false,
@@ -61,7 +62,7 @@ public struct SampleResult: Sendable {
     stopReason: String, seconds: Double? = nil
   ) {
     self.id = id
-    self.name = name
+    self.name = name.replacing("\0", with: "\u{FFFD}")
     self.label = label
     self.cleanClass = cleanClass
     self.target = target
