@@ -1,0 +1,121 @@
+import Foundation
+import ModelFiles
+import Networks
+import Reference
+import Support
+import Testing
+
+/// A network of the data and what it must be imported as.
+struct DataNetwork: CustomTestStringConvertible, Sendable {
+  let path: String
+  let input: [Int]
+  let output: [Int]
+  let nodes: Int
+  var isNHWC = false
+  var hasSoftmax = false
+  /// How far the outputs may lie from those recorded, relative to the largest.
+  var tolerance: Float = 2e-5
+
+  var testDescription: String { path }
+
+  static let all: [DataNetwork] = [
+    DataNetwork(
+      path: "imagenet/networks/squeezenet1.1_fp32.onnx", input: [3, 224, 224], output: [1000],
+      nodes: 65, hasSoftmax: true),
+    // The file computes in half precision, we in single.
+    DataNetwork(
+      path: "imagenet/networks/squeezenet1.1_fp16_opset7.onnx", input: [3, 224, 224],
+      output: [1000], nodes: 65, hasSoftmax: true, tolerance: 0.02),
+    DataNetwork(
+      path: "imagenet/networks/mobilenetv2_1.0_224.onnx", input: [3, 224, 224], output: [1000],
+      nodes: 152, hasSoftmax: true),
+    DataNetwork(
+      path: "imagenet/networks/mobilenet_v1_0.25_224.onnx", input: [3, 224, 224],
+      output: [1000], nodes: 84, hasSoftmax: true),
+    DataNetwork(
+      path: "cifar/resnet8_cifar10_fp32.onnx", input: [3, 32, 32], output: [10], nodes: 22,
+      hasSoftmax: true),
+    DataNetwork(
+      path: "mnist_networks/mnist_lenet5_clntrained.onnx", input: [1, 28, 28], output: [10],
+      nodes: 10),
+    DataNetwork(
+      path: "mnist_networks/mnist_lenet5_advtrained.onnx", input: [1, 28, 28], output: [10],
+      nodes: 10),
+    DataNetwork(
+      path: "vnncomp/2021/eran/nets/ffnnSIGMOID__Point_6x200.onnx", input: [1, 28, 28],
+      output: [10], nodes: 16),
+    DataNetwork(
+      path: "vnncomp/2021/eran/nets/mnist_relu_9_200.onnx", input: [1, 28, 28], output: [10],
+      nodes: 21),
+    DataNetwork(
+      path: "vnncomp/2021/marabou-cifar10/nets/cifar10_small.onnx", input: [3, 32, 32],
+      output: [10], nodes: 14, isNHWC: true),
+    DataNetwork(
+      path: "vnncomp/2021/marabou-cifar10/nets/cifar10_medium.onnx", input: [3, 32, 32],
+      output: [10], nodes: 14, isNHWC: true),
+    DataNetwork(
+      path: "vnncomp/2021/marabou-cifar10/nets/cifar10_large.onnx", input: [3, 32, 32],
+      output: [10], nodes: 14, isNHWC: true),
+    DataNetwork(
+      path: "vnncomp/2021/mnistfc/mnist-net_256x2.onnx", input: [784], output: [10], nodes: 5),
+    DataNetwork(
+      path: "vnncomp/2021/mnistfc/mnist-net_256x4.onnx", input: [784], output: [10], nodes: 9),
+    DataNetwork(
+      path: "vnncomp/2021/mnistfc/mnist-net_256x6.onnx", input: [784], output: [10], nodes: 13),
+    DataNetwork(
+      path: "vnncomp/2022/sri_resnet_a/onnx/resnet_3b2_bn_mixup_adv_4.0_bs128_lr-1.onnx.gz",
+      input: [3, 32, 32], output: [10], nodes: 24),
+  ]
+}
+
+@Suite("Networks of the data", .enabled(if: SharedData.isPresent, "the data is absent"))
+struct DataNetworkTests {
+  @Test(arguments: DataNetwork.all)
+  func `imports with the expected shapes and nodes`(_ expected: DataNetwork) throws {
+    let network = try loadONNX(from: SharedData.file(expected.path))
+    #expect(network.graph.inputShape == expected.input)
+    #expect(network.graph.outputShape == expected.output)
+    #expect(network.graph.nodes.count == expected.nodes)
+    #expect(network.inputIsNHWC == expected.isNHWC)
+    #expect(network.strippedSoftmax == expected.hasSoftmax)
+    #expect(!network.graph.nodes.contains { $0.operation.kind == "softmax" })
+  }
+
+  @Test(arguments: DataNetwork.all)
+  func `computes what onnxruntime computed`(_ expected: DataNetwork) throws {
+    let text = try #require(recordedOutputs[expected.path])
+    let data = try #require(Data(base64Encoded: text))
+    let recorded = stride(from: 0, to: data.count, by: 4).map { start in
+      Float(
+        bitPattern: (0..<4).reduce(0) { $0 | UInt32(data[start + $1]) << UInt32(8 * $1) })
+    }
+    let network = try loadONNX(
+      from: SharedData.file(expected.path), options: ONNXImportOptions(keepsSoftmax: true))
+    let shape = network.graph.inputShape
+    let x = TestModel.numbers(shape.reduce(1, *)).map { ($0 + 1) / 2 }
+    let y = evaluated(network.graph, Tensor(shape: [1] + shape, values: x))
+    #expect(y.count == recorded.count)
+    let scale = recorded.map(abs).max() ?? 0
+    let error = zip(y.values, recorded).map { abs($0 - $1) }.max() ?? .infinity
+    #expect(error <= expected.tolerance * scale, "error \(error), largest output \(scale)")
+    // A network that forgot its input would pass otherwise.
+    #expect(Set(recorded).count > recorded.count / 2)
+  }
+}
+
+@Suite("Light networks of the onnx package")
+struct LightNetworkTests {
+  @Test(
+    .enabled(if: PackageData.isPresent, "the onnx package is absent"),
+    arguments: [
+      ("bvlc_alexnet", 23), ("densenet121", 668), ("inception_v1", 141), ("inception_v2", 371),
+      ("resnet50", 175), ("shufflenet", 201), ("squeezenet", 65), ("vgg19", 44), ("zfnet512", 22),
+    ])
+  func `imports with the expected shapes and nodes`(_ name: String, _ nodes: Int) throws {
+    let network = try loadONNX(from: PackageData.file("light/light_\(name).onnx"))
+    #expect(network.graph.inputShape == [3, 224, 224])
+    #expect(network.graph.outputShape == [1000])
+    #expect(network.graph.nodes.count == nodes)
+    #expect(network.strippedSoftmax == (name != "densenet121"))
+  }
+}
