@@ -1,6 +1,7 @@
 import Foundation
 @testable import ModelFiles
 import Networks
+import Operations
 import Reference
 import Testing
 

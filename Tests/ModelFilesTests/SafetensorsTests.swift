@@ -121,7 +121,8 @@ struct SafetensorsTests {
     let url = folder.url.appending(path: "weights.safetensors")
     let written = Safetensors(
       tensors: [
-        "layer.\"1\"\n": Tensor(shape: [2, 2], values: [1, -0.0, .infinity, 1e-45]),
+        "layer.\"1\"\n": Tensor(
+          shape: [2, 2], values: [1, -0.0, .infinity, .leastNonzeroMagnitude]),
         "größe": Tensor(shape: [], values: [0.1]), "empty": Tensor(shape: [0], values: []),
       ], metadata: ["made by": "a \\ test"])
     try written.write(to: url)

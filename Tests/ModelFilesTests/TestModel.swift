@@ -110,7 +110,8 @@ struct TestModel {
   /// Numbers in [-1, 1] from a formula that any language can repeat.
   static func numbers(_ count: Int, seed: UInt32 = 1) -> [Float] {
     (0..<count).map { index in
-      Float((UInt32(truncatingIfNeeded: index) &+ seed) &* 2_654_435_761 >> 8) / 8_388_608 - 1
+      let hashed = (UInt32(truncatingIfNeeded: index) &+ seed) &* 2_654_435_761
+      return Float(hashed >> 8) / 8_388_608 - 1
     }
   }
 
