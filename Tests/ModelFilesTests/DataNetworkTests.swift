@@ -86,10 +86,7 @@ struct DataNetworkTests {
   func `computes what onnxruntime computed`(_ expected: DataNetwork) throws {
     let text = try #require(recordedOutputs[expected.path])
     let data = try #require(Data(base64Encoded: text))
-    let recorded = stride(from: 0, to: data.count, by: 4).map { start in
-      Float(
-        bitPattern: (0..<4).reduce(0) { $0 | UInt32(data[start + $1]) << UInt32(8 * $1) })
-    }
+    let recorded = littleEndianFloats(data)
     let network = try loadONNX(
       from: SharedData.file(expected.path), options: ONNXImportOptions(keepsSoftmax: true))
     let shape = network.graph.inputShape
@@ -103,6 +100,18 @@ struct DataNetworkTests {
     #expect(Set(recorded).count > 3)
   }
 }
+
+/// Floats as NumPy writes them.
+private func littleEndianFloats(_ data: Data) -> [Float] {
+  let bytes = Array(data)
+  return stride(from: 0, to: bytes.count, by: 4).map { start in
+    Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) })
+  }
+}
+
+/// The folder that Scripts/fill_light_networks.py wrote: `BLINDSPOT_LIGHT_NETWORKS`.
+private let filledNetworks = ProcessInfo.processInfo.environment["BLINDSPOT_LIGHT_NETWORKS"]
+  .map { URL(fileURLWithPath: $0) }
 
 @Suite("Light networks of the onnx package")
 struct LightNetworkTests {
@@ -118,5 +127,25 @@ struct LightNetworkTests {
     #expect(network.graph.outputShape == [1000])
     #expect(network.graph.nodes.count == nodes)
     #expect(network.strippedSoftmax == (name != "densenet121"))
+  }
+
+  @Test(
+    .enabled(if: filledNetworks != nil, "BLINDSPOT_LIGHT_NETWORKS names no folder"),
+    arguments: [
+      "bvlc_alexnet", "densenet121", "inception_v1", "inception_v2", "resnet50", "shufflenet",
+      "squeezenet", "vgg19", "zfnet512",
+    ])
+  func `with random weights they compute what onnxruntime computed`(_ name: String) throws {
+    let folder = try #require(filledNetworks)
+    let recorded = try littleEndianFloats(
+      Data(contentsOf: folder.appending(path: "\(name).bin")))
+    let network = try loadONNX(
+      from: folder.appending(path: "\(name).onnx"), options: ONNXImportOptions(keepsSoftmax: true))
+    let x = Tensor(shape: [1, 3, 224, 224], values: TestModel.numbers(3 * 224 * 224))
+    let y = evaluated(network.graph, x)
+    let scale = recorded.map(abs).max() ?? 0
+    let error = zip(y.values, recorded).map { abs($0 - $1) }.max() ?? .infinity
+    #expect(y.count == recorded.count && Set(recorded).count > 900)
+    #expect(error <= 1e-4 * scale, "error \(error), largest output \(scale)")
   }
 }
