@@ -247,14 +247,13 @@ extension Importer {
   private func slice(_ node: Node) throws(ModelFileError) -> [Value] {
     var view = try activation(node)
     for part in try sliceParts(node, rank: view.fileRank) {
-      let extent = part.axis == 0 ? 1 : view.shape[part.axis - 1]
-      let indices = part.indices(extent: extent)
       if part.axis == 0 {
-        guard indices == [0], part.end > 1 || fileBatch == 1 else {
+        guard part.start == 0, part.step > 0, part.end >= fileBatch ?? Int(Int32.max) else {
           throw node.unsupported("it cuts the batch axis")
         }
         continue
       }
+      let indices = part.indices(extent: view.shape[part.axis - 1])
       view = try picked(view, axis: part.axis - 1, indices, node)
     }
     return [.activation(view)]

@@ -17,9 +17,8 @@ struct ModelGraph {
   init(_ proto: Onnx_GraphProto, opset: Int, output: String?) throws(ModelFileError) {
     self.proto = proto
     self.opset = opset
-    guard proto.sparseInitializer.isEmpty else {
-      throw .unsupported(
-        "it has sparse tensors, such as \(quoted(proto.sparseInitializer[0].values.name))")
+    if let sparse = proto.sparseInitializer.first {
+      throw .unsupported("it has sparse tensors, such as \(quoted(sparse.values.name))")
     }
     guard let first = proto.output.first else { throw .corrupt("the graph has no output") }
     self.output = output ?? first.name

@@ -48,7 +48,7 @@ public struct ImportedNetwork: Sendable {
 
 /// Reads a network from an ONNX file, plain or gzip.
 ///
-/// Operator sets 7 to 21, one input whose first axis is the batch, weights of any floating-point
+/// Operator sets 7 to 22, one input whose first axis is the batch, weights of any floating-point
 /// type (held as `Float`). Tensors outside the file are read from the model's own folder only.
 /// Sources: the ONNX specification, onnx.ai/onnx/operators (read in version 1.17).
 ///
@@ -90,10 +90,10 @@ func importONNX(
     throw .corrupt("not an ONNX file, or one without a graph: \(data.count) bytes")
   }
   let versions = model.opsetImport.filter { $0.domain.isEmpty || $0.domain == "ai.onnx" }
-  guard let version = versions.map(\.version).max(), (7...21).contains(version) else {
+  guard let version = versions.map(\.version).max(), (7...22).contains(version) else {
     let found = versions.map { "\($0.version)" }.joined(separator: ", ")
     throw .unsupported(
-      "operator set \(found.isEmpty ? "missing" : found), versions 7 to 21 are supported")
+      "operator set \(found.isEmpty ? "missing" : found), versions 7 to 22 are supported")
   }
   let file = try ModelGraph(model.graph, opset: Int(version), output: options.output)
   return try file.imported(
