@@ -32,12 +32,14 @@ public protocol TrainableOperation: Operation {
 }
 
 extension Convolution: TrainableOperation {
+  /// The same operation with other parameters of the same shapes.
   public func replacing(weights: Tensor<Float>, bias: [Float]?) -> Convolution {
     Convolution(
       weights: weights, bias: bias, window: window, groups: groups, hasResidual: hasResidual,
       activation: activation)
   }
 
+  /// The CPU reference path of the gradients of weights and bias.
   public func parameterGradients<Scalar: ReferenceScalar>(
     input: Tensor<Scalar>, gradient: Tensor<Scalar>
   ) -> (weights: Tensor<Scalar>, bias: [Scalar]) {
@@ -48,6 +50,7 @@ extension Convolution: TrainableOperation {
     )
   }
 
+  /// Records the gradients of weights and bias: two launches.
   public func recordParameterGradients(
     _ recorder: Recorder, input: DeviceTensor, gradient: DeviceTensor, to target: LiveParameters
   ) throws(ComputeError) {
@@ -60,10 +63,12 @@ extension Convolution: TrainableOperation {
 }
 
 extension Linear: TrainableOperation {
+  /// The same operation with other parameters of the same shapes.
   public func replacing(weights: Tensor<Float>, bias: [Float]?) -> Linear {
     Linear(weights: weights, bias: bias, activation: activation)
   }
 
+  /// The CPU reference path of the gradients of weights and bias.
   public func parameterGradients<Scalar: ReferenceScalar>(
     input: Tensor<Scalar>, gradient: Tensor<Scalar>
   ) -> (weights: Tensor<Scalar>, bias: [Scalar]) {
@@ -73,6 +78,7 @@ extension Linear: TrainableOperation {
       input: Tensor(shape: [input.count / inputs, inputs], values: input.values))
   }
 
+  /// Records the gradients of weights and bias: two launches.
   public func recordParameterGradients(
     _ recorder: Recorder, input: DeviceTensor, gradient: DeviceTensor, to target: LiveParameters
   ) throws(ComputeError) {
