@@ -37,6 +37,15 @@ public struct ReferenceNetwork: Sendable {
   public func gradient<Scalar: ReferenceScalar>(
     _ x: Tensor<Scalar>, outputGradient: (Tensor<Scalar>) -> Tensor<Scalar>
   ) -> (output: Tensor<Scalar>, inputGradient: Tensor<Scalar>) {
+    gradient(x, outputGradient: outputGradient) { _, _, _ in }
+  }
+
+  /// The same, with a visit to each node that has a part in the result, last to first: its position,
+  /// its inputs and the gradient with respect to its value before the activation.
+  func gradient<Scalar: ReferenceScalar>(
+    _ x: Tensor<Scalar>, outputGradient: (Tensor<Scalar>) -> Tensor<Scalar>,
+    visit: (Int, [Tensor<Scalar>], Tensor<Scalar>) -> Void
+  ) -> (output: Tensor<Scalar>, inputGradient: Tensor<Scalar>) {
     let values = values(x)
     guard let result = values[graph.output] else { preconditionFailure("the graph has no result") }
     let activations = Dictionary(
@@ -48,9 +57,10 @@ public struct ReferenceNetwork: Sendable {
       guard let sum = gradients[value], let output = values[value] else { return nil }
       return ActivationReference.gradient(sum, output: output, activations[value] ?? .none)
     }
-    for node in graph.nodes.reversed() {
+    for (index, node) in graph.nodes.enumerated().reversed() {
       guard let gradient = finished(node.output), let output = values[node.output] else { continue }
       let inputs = node.inputs.compactMap { values[$0] }
+      visit(index, inputs, gradient)
       let shares = node.operation.inputGradients(inputs: inputs, output: output, gradient: gradient)
       for (input, share) in zip(node.inputs, shares) {
         guard let sum = gradients[input] else {

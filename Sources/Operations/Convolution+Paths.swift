@@ -68,7 +68,7 @@ extension Convolution {
       residualImage: residual?.layout.imageStride ?? 0,
       residualRow: residual?.layout.rowStride ?? 0,
       residualPixel: residual?.layout.channelStride ?? 0,
-      weight: { weights[$0, $1, $2, $3] })
+      weights: weights.values, weight: { weights.position($0, $1, $2, $3) })
     try recorder.tapSum(
       sum, input: inputs[0], output: output.tensor,
       epilogue: TapSumEpilogue(
@@ -107,11 +107,12 @@ extension Convolution {
           maskImage: to.interior / 16,
           maskRow: row.modulus * to.width * to.channelStride / 16,
           maskPixel: column.modulus * to.channelStride / 16,
+          weights: weights.values,
           weight: { input, output, tapRow, tapColumn in
             let group = input / groupInputs
-            return weights[
+            return weights.position(
               group * groupOutputs + output, input % groupInputs,
-              row.firstTap + tapRow * row.tapStep, column.firstTap + tapColumn * column.tapStep]
+              row.firstTap + tapRow * row.tapStep, column.firstTap + tapColumn * column.tapStep)
           })
         try recorder.tapSum(
           sum, input: gradient, output: target.tensor,
@@ -177,9 +178,9 @@ struct Phase {
 }
 
 extension Tensor {
-  /// The element of a tensor of four axes.
-  subscript(_ a: Int, _ b: Int, _ c: Int, _ d: Int) -> Scalar {
-    values[((a * shape[1] + b) * shape[2] + c) * shape[3] + d]
+  /// The position of an element of a tensor of four axes.
+  func position(_ a: Int, _ b: Int, _ c: Int, _ d: Int) -> Int {
+    ((a * shape[1] + b) * shape[2] + c) * shape[3] + d
   }
 }
 

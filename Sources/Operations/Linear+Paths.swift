@@ -22,12 +22,11 @@ extension Linear {
   public func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
-    let weights = weights
     let columns = weights.shape[1]
     let sum = product(
       recorder, from: inputs[0].layout, to: output.tensor.layout, inputChannels: weights.shape[0],
       outputChannels: columns
-    ) { output, input, _, _ in weights.values[input * columns + output] }
+    ) { output, input, _, _ in input * columns + output }
     try recorder.tapSum(
       sum, input: inputs[0], output: output.tensor,
       epilogue: TapSumEpilogue(
@@ -39,12 +38,11 @@ extension Linear {
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
     to target: GradientTarget
   ) throws(ComputeError) {
-    let weights = weights
     let columns = weights.shape[1]
     let sum = product(
       recorder, from: gradient.layout, to: target.tensor.layout, inputChannels: columns,
       outputChannels: weights.shape[0]
-    ) { output, input, _, _ in weights.values[output * columns + input] }
+    ) { output, input, _, _ in output * columns + input }
     try recorder.tapSum(
       sum, input: gradient, output: target.tensor,
       epilogue: TapSumEpilogue(
@@ -56,7 +54,7 @@ extension Linear {
   /// for each sample as one row for each sample.
   private func product(
     _ recorder: Recorder, from: Layout, to: Layout, inputChannels: Int, outputChannels: Int,
-    weight: @escaping (Int, Int, Int, Int) -> Float
+    weight: @escaping (Int, Int, Int, Int) -> Int
   ) -> TapSum {
     let isVector = from.width == 1
     return TapSum(
@@ -67,6 +65,7 @@ extension Linear {
       inputStep: isVector ? from.imageStride : from.channelStride, outputImage: 0,
       outputRow: to.imageStride, outputPixel: isVector ? to.imageStride : to.channelStride,
       maskImage: 0, maskRow: to.interior / 16,
-      maskPixel: isVector ? to.interior / 16 : to.channelStride / 16, weight: weight)
+      maskPixel: isVector ? to.interior / 16 : to.channelStride / 16,
+      weights: weights.values, weight: weight)
   }
 }

@@ -24,6 +24,8 @@ public final class Recorder {
   public let batch: Int
   /// What was recorded.
   public private(set) var launches: [Launch] = []
+  /// Where the parameters of the operation being recorded live, when they are not constants.
+  private(set) var liveParameters: LiveParameters?
 
   /// An empty recording.
   public init(context: Context, family: KernelFamily, batch: Int) {
@@ -58,6 +60,17 @@ public final class Recorder {
     _ program: Program, _ kernel: String, _ grid: Grid, _ arguments: repeat each Argument
   ) throws(ComputeError) {
     launches.append(try Launch(program, kernel, grid, repeat each arguments))
+  }
+
+  /// Records an operation whose weights and bias are read from device memory in every run, instead
+  /// of being packed once: one more launch for each parameter, and whoever changes the memory
+  /// between two runs changes the operation.
+  public func withParameters(
+    _ parameters: LiveParameters, record: () throws(ComputeError) -> Void
+  ) throws(ComputeError) {
+    liveParameters = parameters
+    defer { liveParameters = nil }
+    try record()
   }
 
   /// Queues everything that was recorded.

@@ -38,8 +38,10 @@ struct TapSum {
   var residualImage = 0
   var residualRow = 0
   var residualPixel = 0
-  /// The weight of (output channel, channel of its group, tap row, tap column).
-  var weight: (Int, Int, Int, Int) -> Float
+  /// All weights of the operation, in its own order.
+  var weights: [Float]
+  /// The position in `weights` of (output channel, channel of its group, tap row, tap column).
+  var weight: (Int, Int, Int, Int) -> Int
 
   /// Sixteen-channel vectors of an output pixel.
   var outputVectors: Int { (outputChannels + 15) / 16 }
@@ -71,7 +73,9 @@ extension Recorder {
 
   private func bias(_ epilogue: TapSumEpilogue, count: Int) throws(ComputeError) -> Buffer<Float> {
     guard let bias = epilogue.bias else { return try placeholder() }
-    return try Buffer(context, bias + Array(repeating: 0, count: count - bias.count))
+    return try parameters(bias, count: count, startingAt: liveParameters?.bias) { place in
+      for channel in bias.indices { place(channel, channel) }
+    }
   }
 
   private func constants(_ epilogue: TapSumEpilogue) -> [(String, String)] {
@@ -91,20 +95,24 @@ extension Recorder {
     let blocksPerGroup = (groupVectors + tile.vectors - 1) / tile.vectors
     let blocks = blocksPerGroup * sum.groups
     let taps = sum.taps.height * sum.taps.width
-    var weights = [Float](repeating: 0, count: max(1, blocks * taps * sum.inputChannels * width))
-    var position = 0
-    for block in 0..<blocks {
-      let first = block % blocksPerGroup * width
-      let group = block / blocksPerGroup * sum.groupOutputChannels
-      let present = min(width, sum.groupOutputChannels - first)
-      for tapRow in 0..<sum.taps.height {
-        for tapColumn in 0..<sum.taps.width {
-          for channel in 0..<sum.inputChannels {
-            for lane in 0..<present {
-              weights[position + lane] = sum.weight(
-                group + first + lane, channel, tapRow, tapColumn)
+    let weights = try parameters(
+      sum.weights, count: max(1, blocks * taps * sum.inputChannels * width),
+      startingAt: liveParameters?.weights
+    ) { place in
+      var position = 0
+      for block in 0..<blocks {
+        let first = block % blocksPerGroup * width
+        let group = block / blocksPerGroup * sum.groupOutputChannels
+        let present = min(width, sum.groupOutputChannels - first)
+        for tapRow in 0..<sum.taps.height {
+          for tapColumn in 0..<sum.taps.width {
+            for channel in 0..<sum.inputChannels {
+              for lane in 0..<present {
+                place(
+                  position + lane, sum.weight(group + first + lane, channel, tapRow, tapColumn))
+              }
+              position += width
             }
-            position += width
           }
         }
       }
@@ -124,7 +132,7 @@ extension Recorder {
       program, "convolution",
       Grid(
         [(sum.rows + rowsPerGroup - 1) / rowsPerGroup, blocks, sum.images], groups: [1, 1, 1]),
-      input.buffer, start(input, sum.inputStart), try Buffer(context, weights),
+      input.buffer, start(input, sum.inputStart), weights,
       try bias(epilogue, count: max(sum.outputVectors, blocks * tile.vectors) * 16),
       (epilogue.residual ?? output).buffer, start(epilogue.residual, 0), output.buffer,
       start(output, sum.outputStart), mask.buffer,
@@ -141,17 +149,21 @@ extension Recorder {
   ) throws(ComputeError) {
     let taps = sum.taps.height * sum.taps.width
     let vectors = sum.outputVectors
-    var weights = [Float](repeating: 0, count: max(1, vectors * taps * sum.inputChannels * 16))
-    var position = 0
-    for vector in 0..<vectors {
-      for tapRow in 0..<sum.taps.height {
-        for tapColumn in 0..<sum.taps.width {
-          for channel in 0..<sum.inputChannels {
-            for lane in 0..<min(16, sum.outputChannels - 16 * vector) {
-              weights[position + lane] = sum.weight(
-                16 * vector + lane, channel, tapRow, tapColumn)
+    let weights = try parameters(
+      sum.weights, count: max(1, vectors * taps * sum.inputChannels * 16),
+      startingAt: liveParameters?.weights
+    ) { place in
+      var position = 0
+      for vector in 0..<vectors {
+        for tapRow in 0..<sum.taps.height {
+          for tapColumn in 0..<sum.taps.width {
+            for channel in 0..<sum.inputChannels {
+              for lane in 0..<min(16, sum.outputChannels - 16 * vector) {
+                place(
+                  position + lane, sum.weight(16 * vector + lane, channel, tapRow, tapColumn))
+              }
+              position += 16
             }
-            position += 16
           }
         }
       }
@@ -162,7 +174,7 @@ extension Recorder {
     try launch(
       program, "convolution_reference",
       Grid([vectors * sum.columns, sum.rows, sum.images], groups: [groupSize, 1, 1]),
-      input.buffer, start(input, sum.inputStart), try Buffer(context, weights),
+      input.buffer, start(input, sum.inputStart), weights,
       try bias(epilogue, count: vectors * 16), (epilogue.residual ?? output).buffer,
       start(epilogue.residual, 0), output.buffer, start(output, sum.outputStart),
       mask.buffer, UInt64(mask.offset / 2 + sum.maskStart),
@@ -179,23 +191,26 @@ extension Recorder {
     _ sum: TapSum, _ input: DeviceTensor, _ output: DeviceTensor, _ epilogue: TapSumEpilogue
   ) throws(ComputeError) {
     let vectors = sum.outputVectors
-    var weights: [Float] = []
-    for tapRow in 0..<sum.taps.height {
-      for tapColumn in 0..<sum.taps.width {
-        for channel in 0..<16 * vectors {
-          weights.append(
-            channel < sum.outputChannels ? sum.weight(channel, 0, tapRow, tapColumn) : 0)
+    let taps = sum.taps.height * sum.taps.width
+    let weights = try parameters(
+      sum.weights, count: max(1, taps * 16 * vectors), startingAt: liveParameters?.weights
+    ) { place in
+      for tapRow in 0..<sum.taps.height {
+        for tapColumn in 0..<sum.taps.width {
+          let position = (tapRow * sum.taps.width + tapColumn) * 16 * vectors
+          for channel in 0..<sum.outputChannels {
+            place(position + channel, sum.weight(channel, 0, tapRow, tapColumn))
+          }
         }
       }
     }
-    if weights.isEmpty { weights = [0] }
     let mask = try bytesOrPlaceholder(epilogue.mask)
     let program = try program(
       "reference/depthwise", constants(epilogue) + [("GROUP", "\(groupSize)")])
     try launch(
       program, "depthwise",
       Grid([vectors * sum.columns, sum.rows, sum.images], groups: [groupSize, 1, 1]),
-      input.buffer, start(input, sum.inputStart), try Buffer(context, weights),
+      input.buffer, start(input, sum.inputStart), weights,
       try bias(epilogue, count: vectors * 16), (epilogue.residual ?? output).buffer,
       start(epilogue.residual, 0), output.buffer, start(output, sum.outputStart),
       mask.buffer, UInt64(mask.offset / 2 + sum.maskStart),

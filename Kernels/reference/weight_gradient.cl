@@ -1,0 +1,111 @@
+// Gradients of the weights and of the bias of a convolution or a matrix product, one work-item for
+// sixteen output channels and TILE input channels of one tap.
+// Shapes: input and gradient as places [n][row][pixel][channel]; weights anywhere, by strides of
+// (output channel, channel of the group, tap row, tap column).
+// Variants: TILE input channels of a work-item; GROUPED 0 or 1 (then TILE is 1).
+// Order of summation: sample, output row, output column, each ascending, one fma a product; taps in
+// the padding contribute nothing; the bias adds. Source: the definition.
+#include "items.clh"
+
+#ifndef TILE
+#define TILE 1
+#endif
+#ifndef GROUPED
+#define GROUPED 0
+#endif
+
+// The first output position whose tap lies inside the input, and the one after the last.
+static inline int2 inside(const int outputs, const int stride, const int offset, const int inputs) {
+  const int first = offset >= 0 ? 0 : (stride - 1 - offset) / stride;
+  const int last = inputs - 1 - offset;
+  return (int2)(first, last < 0 ? 0 : min(outputs, last / stride + 1));
+}
+
+// Windows: (tap rows, tap columns, row stride, column stride); offsets: (padding above, padding
+// left, row dilation, column dilation); inputs: (rows, columns, channels of a group, groups);
+// outputs: (samples, rows, columns, channels); strides: of the weights.
+ITEMS_KERNEL void weight_gradient(const global float *restrict input, const place input_place,
+                                  const global float *restrict gradient,
+                                  const place gradient_place, global float *restrict weights,
+                                  const ulong start, const uint4 strides, const uint4 window,
+                                  const uint4 offsets, const uint4 inputs, const uint4 outputs) {
+  const int vectors = (int)(outputs.s3 + 15) / 16;
+  const int blocks = (int)(inputs.s2 + TILE - 1) / TILE;
+  const int index = (int)get_global_id(0);
+  if (index >= vectors * blocks * (int)(window.s0 * window.s1)) { return; }
+  const int vector = index % vectors;
+  const int block = index / vectors % blocks;
+  const int tap = index / vectors / blocks;
+  const int tap_row = tap / (int)window.s1, tap_column = tap % (int)window.s1;
+  const int row_offset = tap_row * (int)offsets.s2 - (int)offsets.s0;
+  const int column_offset = tap_column * (int)offsets.s3 - (int)offsets.s1;
+  const int2 rows = inside((int)outputs.s1, (int)window.s2, row_offset, (int)inputs.s0);
+  const int2 columns = inside((int)outputs.s2, (int)window.s3, column_offset, (int)inputs.s1);
+  // Channels beyond the last are computed as the last and not stored.
+  int channels[TILE];
+  for (int t = 0; t < TILE; ++t) { channels[t] = min(block * TILE + t, (int)inputs.s2 - 1); }
+#if GROUPED
+  const int group_outputs = (int)(outputs.s3 / inputs.s3);
+  int lane_channels[16];
+  for (int lane = 0; lane < 16; ++lane) {
+    const int channel = min(16 * vector + lane, (int)outputs.s3 - 1);
+    lane_channels[lane] = channel / group_outputs * (int)inputs.s2 + channels[0];
+  }
+#endif
+  float16 s[TILE];
+  for (int t = 0; t < TILE; ++t) { s[t] = (float16)(0.0f); }
+  for (uint n = 0; n < outputs.s0; ++n) {
+    for (int row = rows.s0; row < rows.s1; ++row) {
+      const global float *g = gradient + gradient_place.s0 + n * gradient_place.s1 +
+                              (ulong)row * gradient_place.s2 + 16 * vector;
+      const global float *x = input + input_place.s0 + n * input_place.s1 +
+                              (ulong)(row * (int)window.s2 + row_offset) * input_place.s2;
+      for (int column = columns.s0; column < columns.s1; ++column) {
+        const float16 share = load16(g + (ulong)column * gradient_place.s3);
+        const global float *pixel =
+            x + (ulong)(column * (int)window.s3 + column_offset) * input_place.s3;
+#if GROUPED
+        float lanes[16];
+        for (int lane = 0; lane < 16; ++lane) { lanes[lane] = pixel[lane_channels[lane]]; }
+        s[0] = fma(share, vload16(0, lanes), s[0]);
+#else
+        for (int t = 0; t < TILE; ++t) {
+          s[t] = fma(share, (float16)(pixel[channels[t]]), s[t]);
+        }
+#endif
+      }
+    }
+  }
+  for (int t = 0; t < TILE && block * TILE + t < (int)inputs.s2; ++t) {
+    float lanes[16];
+    vstore16(s[t], 0, lanes);
+    global float *w = weights + start + (ulong)channels[t] * strides.s1 +
+                      (ulong)tap_row * strides.s2 + (ulong)tap_column * strides.s3;
+    for (int lane = 0; lane < 16 && 16 * vector + lane < (int)outputs.s3; ++lane) {
+      w[(ulong)(16 * vector + lane) * strides.s0] = lanes[lane];
+    }
+  }
+}
+
+// The bias: one work-item for sixteen output channels.
+ITEMS_KERNEL void bias_gradient(const global float *restrict gradient, const place gradient_place,
+                                global float *restrict bias, const ulong start,
+                                const uint4 outputs) {
+  const uint vector = (uint)get_global_id(0);
+  if (16 * vector >= outputs.s3) { return; }
+  float16 s = (float16)(0.0f);
+  for (uint n = 0; n < outputs.s0; ++n) {
+    for (uint row = 0; row < outputs.s1; ++row) {
+      const global float *g = gradient + gradient_place.s0 + n * gradient_place.s1 +
+                              row * gradient_place.s2 + 16 * vector;
+      for (uint column = 0; column < outputs.s2; ++column) {
+        s = s + load16(g + column * gradient_place.s3);
+      }
+    }
+  }
+  float lanes[16];
+  vstore16(s, 0, lanes);
+  for (uint lane = 0; lane < 16 && 16 * vector + lane < outputs.s3; ++lane) {
+    bias[start + 16 * vector + lane] = lanes[lane];
+  }
+}

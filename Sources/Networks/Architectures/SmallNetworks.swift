@@ -1,0 +1,80 @@
+import Operations
+import Reference
+
+/// Small networks for pictures of any size and any number of classes.
+public enum SmallNetwork: Hashable, Sendable {
+  /// The activations between layers.
+  public enum HiddenActivation: String, Sendable, CaseIterable {
+    /// max(x, 0)
+    case relu
+    /// 1 / (1 + exp(-x)), as in the networks of Szegedy et al. (2013).
+    case sigmoid
+  }
+
+  /// Fully connected layers of these sizes, each followed by the activation, then the logits; without
+  /// a hidden layer it is a softmax classifier. Nodes `fc1`, `fc2`, ...
+  case fullyConnected(hidden: [Int], activation: HiddenActivation = .relu)
+  /// 3x3 convolutions of so many channels, each followed by a ReLU, then a maximum over 2x2, then the
+  /// logits. Nodes `conv1`, `conv2`, ..., `fc`.
+  case convolutional(channels: [Int])
+
+  /// The name in tables: FC64-32-10 is two hidden layers and ten classes.
+  public func name(classes: Int) -> String {
+    switch self {
+    case .fullyConnected(let hidden, _): "FC" + Self.joined(hidden + [classes])
+    case .convolutional(let channels): "Conv" + Self.joined(channels) + "-" + "\(classes)"
+    }
+  }
+
+  /// The network with parameters from a source: `NODE.weight` and `NODE.bias`, as in torchvision.
+  ///
+  /// - Parameters:
+  ///   - inputShape: `[C, H, W]`.
+  ///   - classes: The number of logits.
+  ///   - mean: Subtracted from each channel first; zeros by default.
+  ///   - deviation: What each channel is divided by then; ones by default.
+  /// - Throws: `ArchitectureError` when the sizes do not fit or a parameter is missing.
+  public func graph(
+    inputShape: [Int], classes: Int, parameters: some ParameterSource, mean: [Float]? = nil,
+    deviation: [Float]? = nil
+  ) throws(ArchitectureError) -> Graph {
+    guard inputShape.count == 3, inputShape.allSatisfy({ $0 > 0 }), classes > 1 else {
+      throw ArchitectureError("no network of \(classes) classes for pictures \(inputShape)")
+    }
+    let mean = mean ?? [Float](repeating: 0, count: inputShape[0])
+    let deviation = deviation ?? [Float](repeating: 1, count: inputShape[0])
+    guard mean.count == inputShape[0], deviation.count == inputShape[0] else {
+      throw ArchitectureError(
+        "\(mean.count) means and \(deviation.count) deviations for \(inputShape[0]) channels")
+    }
+    var builder = GraphBuilder(inputShape: inputShape, parameters: parameters)
+    try builder.append(
+      ScaleShift(scale: deviation.map { 1 / $0 }, shift: zip(mean, deviation).map { -$0 / $1 }),
+      "normalization")
+    switch self {
+    case .fullyConnected(let hidden, let activation):
+      try builder.flatten()
+      for (index, size) in hidden.enumerated() {
+        try builder.linear("fc\(index + 1)", size)
+        switch activation {
+        case .relu: try builder.relu()
+        case .sigmoid: try builder.append(Pointwise(.sigmoid), "sigmoid")
+        }
+      }
+      try builder.linear("fc\(hidden.count + 1)", classes)
+    case .convolutional(let channels):
+      for (index, size) in channels.enumerated() {
+        try builder.convolution("conv\(index + 1)", size, kernel: 3, padding: 1)
+        try builder.relu()
+      }
+      try builder.maxPool(2, stride: 2)
+      try builder.flatten()
+      try builder.linear("fc", classes)
+    }
+    return builder.graph
+  }
+
+  private static func joined(_ sizes: [Int]) -> String {
+    sizes.map(String.init).joined(separator: "-")
+  }
+}
