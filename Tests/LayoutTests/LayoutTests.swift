@@ -118,10 +118,12 @@ func `import lines are understood`(line: String, module: String?) {
   #expect(importedModule(line) == module)
 }
 
-@Test func `only the commands print and only main ends the process`() throws {
+@Test func `only the commands print and end the process`() throws {
+  let calls = ["rint(", "exit(", "abort(", "fatalError("]
   for file in try SourceTree.files(in: "Sources", suffixes: ["swift"])
   where !["blindspot", "embed-kernels"].contains(file.module) {
-    for (number, line) in file.lines.enumerated() where !line.contains("//") {
+    for (number, line) in file.lines.enumerated()
+    where calls.contains(where: line.contains) && !line.contains("//") {
       let found = line.firstMatch(of: /\b(print|debugPrint|exit|abort|fatalError)\(/)
       #expect(found == nil, "\(file.path):\(number + 1): \(line)")
     }
