@@ -186,7 +186,7 @@ extension Importer {
     return [.activation(try combine(.multiply, input, gate, node))]
   }
 
-  /// min(max(slope x + offset, 0), 1)
+  /// The function min(max(slope x + offset, 0), 1).
   private func hardSigmoid(
     _ input: View, slope: Float, offset: Float, _ node: Node
   ) throws(ModelFileError) -> View {
