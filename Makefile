@@ -44,7 +44,7 @@ kernel-lint:
 oclgrind: build
 	@Scripts/check-oclgrind
 
-peers:
+peers: build
 	@PYTHON=$(PYTHON) Scripts/run-peers $(PEERS)
 
 clean:
