@@ -64,7 +64,9 @@ LANES_ATTRIBUTES kernel void box_step(
   const global float *origin = VECTOR(origins);
   global float *trial = VECTOR(trials);
   const global float *gradient = VECTOR(gradients);
+#if NORM == 2
   LANES_SCRATCH(scratch);
+#endif
   if (command & COMMAND_RANDOM_START) {
     // Uniform in the cube for L-infinity; a Gaussian direction of length alpha for L2.
     const uint2 key = (uint2)((uint)keys[2 * slot], (uint)keys[2 * slot + 1]);

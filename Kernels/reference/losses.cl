@@ -53,8 +53,6 @@ LANES_ATTRIBUTES kernel void losses(const global float *logits, const place logi
   const float signed_margin = TARGETED ? rival.value - own : margin;
   const int stays = HINGE && signed_margin <= -kappa;
   const float value = stays ? -kappa : signed_margin;
-  // What the target and its rival get: both +0 where the loss stays.
-  const float up = stays ? 0.0f : TARGETED ? -1.0f : 1.0f, down = stays ? 0.0f : -up;
 #endif
   if (LANES_FIRST) {
     loss[n] = value;
@@ -66,6 +64,10 @@ LANES_ATTRIBUTES kernel void losses(const global float *logits, const place logi
   const float weight = weights[n];
   global float *g = gradient + gradient_place.s0 + n * gradient_place.s1;
   const global ushort *words = mask + mask_start + n * mask_stride;
+#if KIND != 0
+  // What the target and its rival get: both +0 where the loss stays.
+  const float up = stays ? 0.0f : TARGETED ? -1.0f : 1.0f, down = stays ? 0.0f : -up;
+#endif
 #if LANES_PER_ITEM == 256
   for (int k = 0; k < classes; k += 16) {
     const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) + (int16)(k);

@@ -31,7 +31,7 @@ public struct PictureDistance: Hashable, Sendable {
   public var l2: Double
   /// The largest absolute difference.
   public var linf: Double
-  /// Root of the mean of squares: the distortion of Szegedy et al. (2013).
+  /// Root of the mean of squares, the distortion (Szegedy and others, 2013).
   public var rms: Double
 
   /// Measures two pictures of equal size, in double precision.

@@ -19,8 +19,10 @@ public enum AttackTarget: Hashable, Sendable {
   case given
 }
 
-/// The attack of Szegedy et al. (2013, section 4.1): the smallest |x - x0| that changes the class,
-/// by box-constrained L-BFGS on |x - x0|^2 + c L(x) and a search for the smallest c that succeeds.
+/// The smallest |x - x0| that changes the class, by box-constrained L-BFGS.
+///
+/// Minimises |x - x0|^2 + c L(x) and searches for the smallest c that succeeds (Szegedy et al. 2013,
+/// section 4.1).
 ///
 /// Every sample has a history, a c, a step and a search of its own. The search for c follows the
 /// margin as a function of log c; history, point and gradient survive a change of c, so that a new c

@@ -17,9 +17,10 @@ struct Confirmation: Sendable {
   /// Whether the rounded point, now the trial point, fools.
   private(set) var succeeded8Bit = false
 
-  /// Cuts of a change of one level that still count as a whole level, boldest last; the first
-  /// rounds to the nearest level. Small perturbations vanish in plain rounding: then only the largest
-  /// changes are kept, made one level each.
+  /// Cuts of a change of one level that still count as a whole level, boldest last.
+  ///
+  /// The first rounds to the nearest level. Small perturbations vanish in plain rounding: then only
+  /// the largest changes are kept, made one level each.
   private static let roundings: [(alpha: Float, half: Float)] =
     [
       0.5, 0.75, 0.875, 0.9375, 0.96875, 0.984375, 0.9921875, 0.99609375, 0.998046875,

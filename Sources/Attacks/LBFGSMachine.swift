@@ -52,12 +52,15 @@ public struct LBFGSMachine: SampleMachine {
     newest = settings.history - 1
   }
 
+  /// What the loss and the criterion aim at.
   public var goal: SlotGoal { clean.goal }
 
+  /// The first request: the clean picture.
   public mutating func start() -> SlotRequest {
     .evaluate([], VectorParameters(), gradient: clean.knowsGoal)
   }
 
+  /// Takes what one evaluation found and says what comes next.
   public mutating func observe(_ evaluation: Evaluation) -> SlotRequest {
     guard evaluation.predicted >= 0 else { return finish(.invalid) }
     switch phase {
@@ -234,6 +237,6 @@ struct Point: Sendable {
     squaredSlope = Double(evaluation.measures.squaredSlope)
   }
 
-  /// |x - x0|^2 + c L(x)
+  /// The objective |x - x0|^2 + c L(x) at the trial point.
   func objective(_ c: Double) -> Double { squaredDistance + c * loss }
 }

@@ -2,8 +2,10 @@ public import Compute
 public import Networks
 import Reference
 
-/// Projected gradient descent in a ball around the clean picture (Madry et al. 2017): steps along the
-/// sign (L-infinity) or the unit vector (L2) of the gradient, each projected onto ball and box.
+/// Projected gradient descent in a ball around the clean picture.
+///
+/// Steps go along the sign (L-infinity) or the unit vector (L2) of the gradient, each projected onto
+/// ball and box (Madry et al. 2017).
 ///
 /// A sample stops at its first point that fools. With one step as long as the radius and no random
 /// start it is the fast gradient sign method (Goodfellow et al. 2014). Both descend the cross-entropy
@@ -87,15 +89,18 @@ public struct GradientMachine: SampleMachine {
       ).key
   }
 
+  /// What the loss and the criterion aim at.
   public var goal: SlotGoal { clean.goal }
 
   /// Whether the clean picture's gradient gives the first step.
   private var usesCleanGradient: Bool { clean.knowsGoal && !settings.startsRandomly }
 
+  /// The first request: the clean picture.
   public mutating func start() -> SlotRequest {
     .evaluate([], VectorParameters(), gradient: usesCleanGradient)
   }
 
+  /// Takes what one evaluation found and says what comes next.
   public mutating func observe(_ evaluation: Evaluation) -> SlotRequest {
     guard evaluation.predicted >= 0 else { return finish(.invalid) }
     switch phase {

@@ -93,7 +93,7 @@ public final class CompiledNetwork {
   /// Queues the forward pass: from `input` to `logits`.
   public func forward() throws(ComputeError) { try forwardPass.run() }
 
-  /// Queues the gradient pass: from `logitsGradient` to `inputGradient`. `forward()` comes before.
+  /// Queues the gradient pass, from `logitsGradient` to `inputGradient`, after a `forward()`.
   public func gradient() throws(ComputeError) { try gradientPass.run() }
 
   /// The launches of both passes, for measurements.

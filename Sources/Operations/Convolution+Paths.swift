@@ -4,12 +4,14 @@ public import Reference
 extension Convolution {
   private var geometry: ConvolutionGeometry { ConvolutionGeometry(window, groups: groups) }
 
+  /// The CPU reference path, with the batch axis first.
   public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
     ConvolutionReference.forward(
       inputs[0], weights: weights.converted(), bias: bias?.map { Scalar($0) },
       residual: hasResidual ? inputs[1] : nil, activation: activation, geometry: geometry)
   }
 
+  /// The CPU reference path of the gradient of each input.
   public func inputGradients<Scalar: ReferenceScalar>(
     inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
   ) -> [Tensor<Scalar>] {
@@ -38,6 +40,7 @@ extension Convolution {
           window.padding.left) - inputs[0].width + 1))
   }
 
+  /// The border of zeros that the phases of the gradient read around the output's gradient.
   public func gradientBorder(inputs: [Layout], output: Layout) -> Padding {
     let rows = rowPhases(inputs[0].height)
     let columns = columnPhases(inputs[0].width)
@@ -48,6 +51,7 @@ extension Convolution {
       right: columns.map { max(0, $0.highest - output.width + 1) }.max() ?? 0)
   }
 
+  /// Records the forward pass.
   public func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
@@ -76,6 +80,7 @@ extension Convolution {
         bias: bias, residual: residual, mask: output.mask))
   }
 
+  /// Records adding this operation's share to the gradient of an input.
   public func recordGradient(
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
     to target: GradientTarget

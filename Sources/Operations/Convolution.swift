@@ -15,8 +15,10 @@ public struct Convolution: Operation {
   public let groups: Int
   /// Whether input 1 is added before the activation.
   public let hasResidual: Bool
+  /// What is applied to the sum.
   public let activation: Activation
 
+  /// The operation's name.
   public var kind: String { "convolution" }
 
   /// A convolution; the window's kernel must be that of the weights.
@@ -40,6 +42,7 @@ public struct Convolution: Operation {
   /// Channels of the output.
   public var outputChannels: Int { weights.shape[0] }
 
+  /// The shape of a sample's output; throws when the inputs do not fit.
   public func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
     guard inputs.count == (hasResidual ? 2 : 1), inputs[0].count == 3 else {
       throw ShapeError("convolution takes a picture [C, H, W], not \(inputs)")
@@ -60,6 +63,7 @@ public struct Convolution: Operation {
     return output
   }
 
+  /// The cost of the forward pass for one sample.
   public func cost(inputs: [[Int]], output: [Int]) -> Cost {
     let outputs = output.reduce(1, *)
     let read = inputs.reduce(weights.count) { $0 + $1.reduce(1, *) }

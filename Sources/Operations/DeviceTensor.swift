@@ -39,11 +39,14 @@ public struct DeviceBytes: Sendable {
 public struct ForwardTarget: Sendable {
   /// The output.
   public let tensor: DeviceTensor
-  /// Where the activation's bits go: bit c % 16 of the 16-bit word `(pixel * channelStride + c) / 16`
-  /// of a sample is 1 where the activation's derivative is 1. Nil when no gradient will be asked.
+  /// Where the activation's bits go, or nil when no gradient will be asked.
+  ///
+  /// Bit c % 16 of the 16-bit word `(pixel * channelStride + c) / 16` of a sample is 1 where the
+  /// activation's derivative is 1.
   public let mask: DeviceBytes?
-  /// Where the operation's own state goes (`Needs.stateBytes` a sample). Nil when no gradient will
-  /// be asked.
+  /// Where the operation's own state goes, or nil when no gradient will be asked.
+  ///
+  /// It takes `Needs.stateBytes` a sample.
   public let state: DeviceBytes?
 
   /// A target.

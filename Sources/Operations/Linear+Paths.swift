@@ -2,6 +2,7 @@ public import Compute
 public import Reference
 
 extension Linear {
+  /// The CPU reference path, with the batch axis first.
   public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
     let x = inputs[0]
     let rows = Tensor(shape: [x.count / weights.shape[0], weights.shape[0]], values: x.values)
@@ -10,6 +11,7 @@ extension Linear {
     return Tensor(shape: x.shape.dropLast() + [weights.shape[1]], values: y.values)
   }
 
+  /// The CPU reference path of the gradient of each input.
   public func inputGradients<Scalar: ReferenceScalar>(
     inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
   ) -> [Tensor<Scalar>] {
@@ -19,6 +21,7 @@ extension Linear {
     return [Tensor(shape: inputs[0].shape, values: dx.values)]
   }
 
+  /// Records the forward pass.
   public func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
@@ -34,6 +37,7 @@ extension Linear {
         bias: bias, residual: nil, mask: output.mask))
   }
 
+  /// Records adding this operation's share to the gradient of an input.
   public func recordGradient(
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
     to target: GradientTarget

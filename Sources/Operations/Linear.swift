@@ -8,8 +8,10 @@ public struct Linear: Operation {
   public let weights: Tensor<Float>
   /// One number for each output.
   public let bias: [Float]?
+  /// What is applied to the sum.
   public let activation: Activation
 
+  /// The operation's name.
   public var kind: String { "linear" }
 
   /// A matrix product.
@@ -21,12 +23,14 @@ public struct Linear: Operation {
     self.activation = activation
   }
 
+  /// The shape of a sample's output; throws when the inputs do not fit.
   public func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
     guard inputs.count == 1, (1...2).contains(inputs[0].count), inputs[0].last == weights.shape[0]
     else { throw ShapeError("weights \(weights.shape) do not fit \(inputs)") }
     return inputs[0].dropLast() + [weights.shape[1]]
   }
 
+  /// The cost of the forward pass for one sample.
   public func cost(inputs: [[Int]], output: [Int]) -> Cost {
     let outputs = output.reduce(1, *)
     return Cost(

@@ -27,6 +27,7 @@ public struct NamedParameters: ParameterSource {
   /// Wraps a table.
   public init(_ tensors: [String: Tensor<Float>]) { self.tensors = tensors }
 
+  /// The parameter of the table; throws when it is missing or has another shape.
   public func parameter(
     _ name: String, shape: [Int], fanIn: Int?
   ) throws(ArchitectureError) -> Tensor<Float> {
@@ -40,9 +41,9 @@ public struct NamedParameters: ParameterSource {
   }
 }
 
-/// Weights uniform in +-sqrt(6 / fan-in) (He et al. 2015), biases 0, normalisation the identity.
+/// Random weights, biases 0, normalisation the identity.
 ///
-/// Every parameter has a stream of its own, keyed by the seed and its name.
+/// Weights are uniform in +-sqrt(6 / fan-in) (He et al. 2015). Every parameter has a stream of its own, keyed by the seed and its name.
 public struct RandomParameters: ParameterSource {
   /// The seed of all streams.
   public let seed: UInt64
@@ -50,6 +51,7 @@ public struct RandomParameters: ParameterSource {
   /// Seeded random parameters.
   public init(seed: UInt64) { self.seed = seed }
 
+  /// The random parameter: without a fan-in the ones and zeros of a normalisation or a bias.
   public func parameter(
     _ name: String, shape: [Int], fanIn: Int?
   ) throws(ArchitectureError) -> Tensor<Float> {

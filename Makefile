@@ -1,0 +1,51 @@
+# `make demo` and `make test` do everything on a fresh Debian 12 with Swift 6.3; the other targets
+# are the parts of the check that .ci/run makes of a change.
+.DEFAULT_GOAL := help
+.PHONY: help demo test build lint kernel-lint oclgrind peers dependencies clean
+
+SWIFT ?= swift
+PYTHON ?= python3
+SOURCES := Package.swift Plugins Sources Tests Benchmarks $(wildcard Kernels/*.swift)
+# Programs that the tests compile are kept apart from the user's own.
+TEST_ENVIRONMENT := POCL_CACHE_DIR=$(CURDIR)/.build/pocl-cache \
+  BLINDSPOT_CACHE=$(CURDIR)/.build/program-cache
+PEERS := .build/peers
+
+help:
+	@echo "make demo         install what is missing, build, run the main job on embedded pictures"
+	@echo "make test         install what is missing, build, run all tests"
+	@echo "make build        build the command .build/release/blindspot"
+	@echo "make lint         check the format of the Swift sources"
+	@echo "make kernel-lint  compile every kernel in every variant, warnings as errors"
+	@echo "make oclgrind     run the kernels in a simulator that finds races and stray accesses"
+	@echo "make peers        run the peers that results are compared with, in a venv"
+	@echo "make clean        remove what was built"
+
+dependencies:
+	@Scripts/install-dependencies
+
+build: dependencies
+	$(SWIFT) build -c release --product blindspot
+
+demo: build
+	.build/release/blindspot demo
+
+test: dependencies
+	$(SWIFT) build -c release --build-tests
+	@mkdir -p .build/pocl-cache .build/program-cache
+	$(TEST_ENVIRONMENT) $(SWIFT) test -c release --skip-build
+
+lint:
+	$(SWIFT) format lint --strict -r $(SOURCES)
+
+kernel-lint:
+	@Scripts/lint-kernels
+
+oclgrind: build
+	@Scripts/check-oclgrind
+
+peers: build
+	@PYTHON=$(PYTHON) Scripts/run-peers $(PEERS)
+
+clean:
+	rm -rf .build
