@@ -1,5 +1,5 @@
 import Foundation
-@testable import ModelFiles
+import ModelFiles
 import Networks
 import Reference
 import Testing

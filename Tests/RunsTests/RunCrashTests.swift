@@ -2,7 +2,7 @@ import Datasets
 import Foundation
 import Testing
 
-@testable import Runs
+import Runs
 
 /// Sets the size at which no file can grow further: the nearest thing to a full disk.
 private func limitFileSize(_ bytes: Int) {
