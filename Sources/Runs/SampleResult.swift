@@ -47,9 +47,9 @@ public struct SampleResult: Sendable {
   /// The sample's share of the time, in seconds; nil where it was not measured.
   public let seconds: Double?
   /// The path of the 8-bit picture within the run's folder; set by the run store.
-  public internal(set) var picture: String?
+  public package(set) var picture: String?
   /// Whether the 8-bit picture fools the network as it is; set by the run store.
-  public internal(set) var pictureFools: Bool?
+  public package(set) var pictureFools: Bool?
 
   /// A result from its parts; numbers that are NaN become nil, and a zero byte in the name, at which
   /// SQLite would end it, U+FFFD.

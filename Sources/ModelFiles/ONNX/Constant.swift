@@ -4,7 +4,7 @@ import Reference
 /// A tensor known at import: a weight, or a number from which a shape is computed.
 ///
 /// Every floating-point type is held as `Float`, every integer type and bool as `Int`.
-struct Constant: Sendable {
+package struct Constant: Sendable {
   /// The elements, row-major.
   enum Elements: Sendable {
     case floats([Float])
@@ -14,12 +14,12 @@ struct Constant: Sendable {
   var shape: [Int]
   var elements: Elements
 
-  init(shape: [Int], floats: [Float]) {
+  package init(shape: [Int], floats: [Float]) {
     self.shape = shape
     elements = .floats(floats)
   }
 
-  init(shape: [Int], integers: [Int]) {
+  package init(shape: [Int], integers: [Int]) {
     self.shape = shape
     elements = .integers(integers)
   }

@@ -77,7 +77,7 @@ public func loadONNX(
 /// Imports a file's bytes.
 ///
 /// - Parameter constants: inputs that are to be taken as constants.
-func importONNX(
+package func importONNX(
   _ data: Data, folder: URL?, options: ONNXImportOptions, constants: [String: Constant] = [:]
 ) throws(ModelFileError) -> ImportedNetwork {
   let model: Onnx_ModelProto
