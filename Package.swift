@@ -84,7 +84,9 @@ let package = Package(
     tests("ReferenceTests", ["Support", "Reference"], exclude: ["Fixtures"]),
     tests("ComputeTests", ["Support", "Compute"]),
     tests("OperationsTests", ["Support", "Operations", "Compute", "Kernels", "Reference"]),
-    tests("NetworksTests", ["Support", "Networks", "Operations", "Compute", "Reference"]),
+    tests(
+      "NetworksTests",
+      ["Support", "Networks", "Operations", "Compute", "Datasets", "Reference"]),
     tests(
       "ModelFilesTests",
       ["Support", "ModelFiles", "Networks", "Operations", "Compute", "Reference"]),
