@@ -40,7 +40,7 @@ extension Recorder {
     order { positions[$0] = Int32(start + $1) }
     let packed = try Buffer<Float>(context, count: count)
     try launch(
-      try program("reference/update", [groupConstant]), "gather",
+      try program("reference/parameter_update", [groupConstant]), "gather",
       Grid([count], groups: [groupSize]), live, try Buffer(context, positions), packed,
       Int32(count))
     return packed

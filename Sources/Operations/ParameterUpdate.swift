@@ -23,7 +23,7 @@ public struct ParameterUpdate: Sendable {
         && range.upperBound <= min(parameters.count, velocities.count, gradients.count),
       "parameters \(range) of \(parameters.count)")
     launch = try Launch(
-      try recorder.program("reference/update", [recorder.groupConstant]), "update",
+      try recorder.program("reference/parameter_update", [recorder.groupConstant]), "update",
       Grid([range.count], groups: [recorder.groupSize]), parameters, velocities, gradients,
       UInt64(range.lowerBound), Int32(range.count), momentum, decay, 0 as Float)
   }

@@ -1,4 +1,4 @@
-/// Gradient descent with momentum (Polyak 1964), the twin of `Kernels/reference/update.cl`.
+/// Gradient descent with momentum (Polyak 1964), the twin of `Kernels/reference/parameter_update.cl`.
 public enum ParameterUpdateReference {
   /// One step: v = fma(momentum, v, fma(decay, w, g)), then w = fma(-rate, v, w).
   ///

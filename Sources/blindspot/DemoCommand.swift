@@ -33,7 +33,11 @@ struct Demo: ParsableCommand {
     let context = try place.context()
     let progress = ProgressLine(quiet: quiet)
     let folder = URL(fileURLWithPath: output)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw CommandError("\(output): the folder cannot be made: \(error.localizedDescription)")
+    }
     let split = try DigitSplit(seed: seed)
     var rows: [DemoRow] = []
     var results: [[AttackResult]] = []
@@ -163,7 +167,7 @@ private struct DemoModel {
 
   static let all: [DemoModel] = [
     DemoModel(
-      .fullyConnected(hidden: [100, 100], activation: .sigmoid), "sigmoid", epochs: 40, rate: 0.5),
+      .fullyConnected(hidden: [100, 100], activation: .sigmoid), "sigmoid", epochs: 60, rate: 0.5),
     DemoModel(.convolutional(channels: [16, 32]), "3x3, ReLU, maximum", epochs: 10, rate: 0.05),
   ]
 
