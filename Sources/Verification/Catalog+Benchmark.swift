@@ -1,4 +1,4 @@
-import Networks
+public import Networks
 public import Operations
 import Reference
 

@@ -1,5 +1,6 @@
 public import Compute
 public import Operations
+import Reference
 
 /// What one pass of one operation took on a device.
 public struct KernelMeasurement: Sendable {
@@ -34,16 +35,18 @@ public struct KernelBenchmark: Sendable {
     self.repetitions = repetitions
   }
 
-  /// Times the forward pass and the gradient with respect to the first input.
+  /// Times the forward pass of a row, and its gradient with respect to the first input.
   ///
-  /// - Parameters:
-  ///   - operation: What is timed.
-  ///   - shapes: The shapes of one sample's inputs.
-  ///   - label: What tells it from others of the same shapes.
   /// - Throws: `ComputeError` when a kernel cannot be built or run.
   public func measure(
-    _ operation: some Operation, _ shapes: [[Int]], label: String = "", on context: Context,
-    ceilings: DeviceCeilings
+    _ row: BenchmarkRow, on context: Context, ceilings: DeviceCeilings
+  ) throws(ComputeError) -> [KernelMeasurement] {
+    try measure(row.operation, row.shapes, row.label, context, ceilings)
+  }
+
+  private func measure(
+    _ operation: some Operation, _ shapes: [[Int]], _ label: String, _ context: Context,
+    _ ceilings: DeviceCeilings
   ) throws(ComputeError) -> [KernelMeasurement] {
     let outputShape: [Int]
     do throws(ShapeError) {
