@@ -68,11 +68,12 @@ let package = Package(
     module(
       "Runs",
       ["Datasets", "Digests", .product(name: "GRDB", package: "GRDB.swift")]),
+    module("Verification", ["Compute", "Operations", "Reference", "Networks", "Kernels"]),
     .executableTarget(
       name: "blindspot",
       dependencies: [
         "Attacks", "Compute", "Datasets", "Digests", "ModelFiles", "Networks", "Operations",
-        "Reference", "Runs",
+        "Reference", "Runs", "Verification",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -83,7 +84,9 @@ let package = Package(
     tests("LayoutTests", ["Kernels"]),
     tests("ReferenceTests", ["Support", "Reference"], exclude: ["Fixtures"]),
     tests("ComputeTests", ["Support", "Compute"]),
-    tests("OperationsTests", ["Support", "Operations", "Compute", "Kernels", "Reference"]),
+    tests(
+      "OperationsTests",
+      ["Support", "Verification", "Operations", "Compute", "Kernels", "Reference"]),
     tests(
       "NetworksTests",
       ["Support", "Networks", "Operations", "Compute", "Reference", "Datasets"]),

@@ -11,7 +11,9 @@ struct Blindspot: ParsableCommand {
     commandName: "blindspot",
     abstract: "Finds inputs, a hair away from ordinary pictures, on which a network is wrong.",
     version: codeVersion,
-    subcommands: [Classify.self, Attack.self, Demo.self])
+    subcommands: [
+      Devices.self, Verify.self, Classify.self, Attack.self, Bench.self, Demo.self,
+    ])
 
   /// Runs a command; a failure is one line on standard error and exit code 1, bad usage 64.
   static func main() {

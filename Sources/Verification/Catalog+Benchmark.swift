@@ -1,0 +1,81 @@
+public import Networks
+public import Operations
+import Reference
+
+/// One operation to time.
+public struct BenchmarkRow: Sendable {
+  /// What tells the row from others of the same shapes.
+  public let label: String
+  /// The shapes of one sample's inputs.
+  public let shapes: [[Int]]
+  /// What is timed.
+  public let operation: any Operation
+}
+
+/// Weights of one small number, biases 0, normalisation the identity: for what only needs shapes.
+private struct ConstantParameters: ParameterSource {
+  func parameter(
+    _ name: String, shape: [Int], fanIn: Int?
+  ) throws(ArchitectureError) -> Tensor<Float> {
+    let isOne = fanIn == nil && (name.hasSuffix("running_var") || name.hasSuffix("weight"))
+    return Tensor(shape: shape, repeating: fanIn != nil ? 0x1p-7 : isOne ? 1 : 0)
+  }
+}
+
+extension OperationCatalog {
+  /// What decides the speed of real networks: every distinct convolution of ResNet-50 as the fused
+  /// network runs it, matrix products, pooling and elementwise operations.
+  ///
+  /// - Throws: `ArchitectureError` when the network cannot be built.
+  public static func benchmark() throws(ArchitectureError) -> [BenchmarkRow] {
+    let graph = try Architecture.resnet50.graph(parameters: ConstantParameters()).optimized()
+    var rows: [BenchmarkRow] = []
+    var seen: Set<String> = []
+    for node in graph.nodes {
+      guard let convolution = node.operation as? Convolution else { continue }
+      let window = convolution.window
+      let shapes = node.inputs.map { graph.shape(of: $0) }
+      let label =
+        "\(window.kernel.height)x\(window.kernel.width) stride \(window.stride.height)"
+        + (convolution.hasResidual ? " residual" : "")
+      if seen.insert("\(shapes[0]) \(convolution.outputChannels) \(label)").inserted {
+        rows.append(BenchmarkRow(label: label, shapes: shapes, operation: convolution))
+      }
+    }
+    for (inputs, outputs) in [(2048, 1000), (4096, 4096), (9216, 4096)] {
+      rows.append(
+        BenchmarkRow(
+          label: "", shapes: [[inputs]],
+          operation: Linear(weights: Tensor(shape: [inputs, outputs], repeating: 0x1p-7))))
+    }
+    let halving = WindowGeometry(kernel: Extent(3), stride: Extent(2), padding: Padding(1))
+    rows += [
+      BenchmarkRow(
+        label: "", shapes: [[128, 768]],
+        operation: Linear(weights: Tensor(shape: [768, 768], repeating: 0x1p-7))),
+      BenchmarkRow(
+        label: "maximum 3x3 stride 2", shapes: [[64, 112, 112]],
+        operation: Pooling(.maximum, window: halving)),
+      BenchmarkRow(
+        label: "average 3x3 stride 2", shapes: [[64, 112, 112]],
+        operation: Pooling(.average(countsPadding: true), window: halving)),
+      BenchmarkRow(
+        label: "average", shapes: [[2048, 7, 7]], operation: GlobalPooling(.average)),
+      BenchmarkRow(
+        label: "then relu", shapes: [[256, 56, 56], [256, 56, 56]],
+        operation: Binary(.add, activation: .relu)),
+      BenchmarkRow(
+        label: "relu", shapes: [[256, 56, 56]], operation: Pointwise(.activation(.relu))),
+      BenchmarkRow(
+        label: "sigmoid", shapes: [[256, 56, 56]], operation: Pointwise(.sigmoid)),
+      BenchmarkRow(
+        label: "", shapes: [[256, 56, 56]],
+        operation: ScaleShift(
+          scale: Array(repeating: 0.5, count: 256), shift: Array(repeating: 0.5, count: 256))),
+      BenchmarkRow(
+        label: "size 5", shapes: [[64, 55, 55]], operation: LocalResponseNormalization(size: 5)),
+      BenchmarkRow(label: "", shapes: [[1000]], operation: Softmax(axis: 0)),
+    ]
+    return rows
+  }
+}

@@ -1,0 +1,126 @@
+public import Compute
+public import Operations
+import Reference
+
+/// What one pass of one operation took on a device.
+public struct KernelMeasurement: Sendable {
+  /// The operation's kind, `gradient of` it for the gradient pass.
+  public let operation: String
+  /// Inputs, output and batch.
+  public let shape: String
+  /// The kernels.
+  public let family: KernelFamily
+  /// The median of the measurements, in seconds on the device.
+  public let medianSeconds: Double
+  /// 1e9 floating-point operations a second at the median.
+  public let gflops: Double
+  /// The least time that the device's ceilings allow, over the median.
+  public let shareOfCeiling: Double
+}
+
+/// Times operations, each pass alone, on memory that holds ordinary numbers.
+public struct KernelBenchmark: Sendable {
+  /// Samples computed together.
+  public let batch: Int
+  /// The kernels.
+  public let family: KernelFamily
+  /// How often each pass is timed, after one run that is not.
+  public let repetitions: Int
+
+  /// A benchmark.
+  public init(batch: Int, family: KernelFamily, repetitions: Int = 7) {
+    precondition(batch > 0 && repetitions > 0, "\(repetitions) runs of a batch of \(batch)")
+    self.batch = batch
+    self.family = family
+    self.repetitions = repetitions
+  }
+
+  /// Times the forward pass of a row, and its gradient with respect to the first input.
+  ///
+  /// - Throws: `ComputeError` when a kernel cannot be built or run.
+  public func measure(
+    _ row: BenchmarkRow, on context: Context, ceilings: DeviceCeilings
+  ) throws(ComputeError) -> [KernelMeasurement] {
+    try measure(row.operation, row.shapes, row.label, context, ceilings)
+  }
+
+  private func measure(
+    _ operation: some Operation, _ shapes: [[Int]], _ label: String, _ context: Context,
+    _ ceilings: DeviceCeilings
+  ) throws(ComputeError) -> [KernelMeasurement] {
+    let outputShape: [Int]
+    do throws(ShapeError) {
+      outputShape = try operation.outputShape(for: shapes)
+    } catch {
+      preconditionFailure("\(operation.kind) of \(shapes): \(error.description)")
+    }
+    let bare = shapes.map { Layout(shape: $0) }
+    let bareOutput = Layout(shape: outputShape)
+    let inputLayouts = bare.indices.map {
+      bare[$0].with(border: operation.inputBorder($0, inputs: bare, output: bareOutput))
+    }
+    let gradientLayout = bareOutput.with(
+      border: operation.gradientBorder(inputs: bare, output: bareOutput))
+    var inputs: [DeviceTensor] = []
+    for layout in inputLayouts { inputs.append(try filled(context, layout)) }
+    let output = try filled(context, bareOutput)
+    let needs = operation.needs(inputs: inputLayouts, output: bareOutput)
+    let mask =
+      operation.activation == .none
+      ? nil
+      : DeviceBytes(buffer: try Buffer(context, count: batch * bareOutput.interior / 8))
+    let state =
+      needs.stateBytes == 0
+      ? nil : DeviceBytes(buffer: try Buffer(context, count: batch * needs.stateBytes))
+    let forward = Recorder(context: context, family: family, batch: batch)
+    try operation.recordForward(
+      forward, inputs: inputs, output: ForwardTarget(tensor: output, mask: mask, state: state))
+    let gradient = Recorder(context: context, family: family, batch: batch)
+    try operation.recordGradient(
+      gradient, of: 0, gradient: try filled(context, gradientLayout),
+      saved: Saved(
+        inputs: inputs, output: output, state: state, inputLayouts: inputLayouts,
+        outputLayout: bareOutput),
+      to: GradientTarget(tensor: try filled(context, inputLayouts[0])))
+    let cost = operation.cost(inputs: shapes, output: outputShape)
+    let shape =
+      (label.isEmpty ? "" : label + " ") + shapes.map(Self.text).joined(separator: " + ") + " -> "
+      + Self.text(outputShape) + " batch \(batch)"
+    var result: [KernelMeasurement] = []
+    for (name, recorder) in [
+      (operation.kind, forward), ("gradient of \(operation.kind)", gradient),
+    ] {
+      let seconds = try median(recorder)
+      result.append(
+        KernelMeasurement(
+          operation: name, shape: shape, family: family, medianSeconds: seconds,
+          gflops: Double(batch * cost.flops) / seconds * 1e-9,
+          shareOfCeiling: ceilings.leastSeconds(
+            flops: batch * cost.flops, bytes: batch * cost.bytes) / seconds))
+    }
+    return result
+  }
+
+  /// The median of the sums over a pass's launches.
+  private func median(_ recorder: Recorder) throws(ComputeError) -> Double {
+    try recorder.run()
+    try recorder.context.finish()
+    var seconds: [Double] = []
+    for _ in 0..<repetitions {
+      var sum = 0.0
+      for launch in recorder.launches { sum += try launch.timed() }
+      seconds.append(sum)
+    }
+    return seconds.sorted()[repetitions / 2]
+  }
+
+  private func filled(_ context: Context, _ layout: Layout) throws(ComputeError) -> DeviceTensor {
+    let buffer = try Buffer<Float>(context, count: batch * layout.imageStride)
+    try buffer.fill(0.5)
+    return DeviceTensor(buffer: buffer, layout: layout)
+  }
+
+  private static func text(_ shape: [Int]) -> String {
+    shape.map(String.init).joined(separator: "x")
+  }
+}
