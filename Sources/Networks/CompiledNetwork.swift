@@ -43,7 +43,7 @@ public final class CompiledNetwork {
     withGradient: Bool = true, progress: ((Int, Int) -> Void)? = nil
   ) throws(ComputeError) {
     precondition(batch > 0, "a batch of \(batch)")
-    self.graph = graph.optimized()
+    self.graph = graph.withPaddedInput().optimized()
     self.batch = batch
     self.context = context
     self.family = family ?? .preferred(for: context.device)
@@ -82,7 +82,7 @@ public final class CompiledNetwork {
     _ graph: Graph, batch: Int, withGradient: Bool, largestBufferBytes: Int
   ) -> Int {
     let plan = MemoryPlan(
-      graph.optimized(), batch: batch, withGradient: withGradient,
+      graph.withPaddedInput().optimized(), batch: batch, withGradient: withGradient,
       largestBufferBytes: largestBufferBytes)
     guard plan.floatBins.allSatisfy({ 4 * $0 <= largestBufferBytes }) else { return .max }
     let pictures = (withGradient ? 2 : 1) * batch * graph.inputShape.reduce(1, *)

@@ -99,6 +99,18 @@ public struct Graph: Sendable {
     output = value
   }
 
+  /// The graph with a first layer that copies the input into the padded layout of everything else,
+  /// unless it begins with a normalisation, which does that too.
+  func withPaddedInput() -> Graph {
+    let readers = nodes.filter { $0.inputs.contains(input) }
+    if !readers.isEmpty, readers.allSatisfy({ $0.operation is ScaleShift }) { return self }
+    let channels = inputShape.first ?? 1
+    let copy = ScaleShift(
+      scale: Array(repeating: 1, count: channels), shift: Array(repeating: 0, count: channels))
+    // The copy has its input's shape, so that everything after it still fits.
+    return (try? prepending(copy, name: "input")) ?? self
+  }
+
   /// Puts a node in the place of another; its output must have the old shape.
   mutating func replaceNode(at index: Int, with node: Node) { nodes[index] = node }
 
