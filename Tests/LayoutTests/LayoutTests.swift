@@ -54,8 +54,9 @@ private let owners = [
 
 /// Kernel files whose Swift twin bears another name.
 private let twins = [
+  "ceilings": "DeviceCeilings",
   "depthwise": "Convolution", "lbfgs": "LimitedMemory", "max_pooling": "MaximumPooling",
-  "rearrange": "StridedAxes", "update": "ParameterUpdate",
+  "rearrange": "StridedAxes",
 ]
 
 /// Operations that are tested together with another one.
@@ -163,14 +164,14 @@ func `import lines are understood`(line: String, module: String?) {
 
 @Test func `a kernel file has the stem of its Swift twin`() throws {
   let stems = Set(
-    try ["Reference", "Operations", "Attacks"].flatMap {
+    try ["Reference", "Operations", "Attacks", "Verification"].flatMap {
       try SourceTree.files(in: "Sources/\($0)", suffixes: ["swift"]).map { $0.stem.lowercased() }
     })
   for file in try SourceTree.files(in: "Kernels", suffixes: ["cl"]) {
     let twin = twins[file.stem] ?? file.stem.replacing("_", with: "")
     #expect(
       stems.contains(twin.lowercased()),
-      "\(file.path): no \(twin).swift in Reference, Operations or Attacks")
+      "\(file.path): no \(twin).swift in Reference, Operations, Attacks or Verification")
   }
 }
 
