@@ -34,11 +34,6 @@ extension OperationCheck {
   }
 }
 
-extension CatalogCase: CustomTestStringConvertible {
-  /// Kind and detail.
-  public var testDescription: String { description }
-}
-
 /// A device that does not run some rows runs the others.
 @Test(arguments: OperationCatalog.all)
 func `every row of the catalogue has the reference's bits`(_ row: CatalogCase) throws {
