@@ -90,6 +90,7 @@ private struct NetworkSketch {
   /// Two branches joined, local response normalisation, average pooling, a sigmoid gate.
   static func branching() throws(ShapeError) -> Graph {
     var sketch = NetworkSketch([3, 13, 14], seed: 32)
+    try sketch.add(ScaleShift(scale: [2, 2.5, 3], shift: [-1, -1.25, -0.5]))
     try sketch.convolution(15, 3)
     try sketch.relu()
     try sketch.add(LocalResponseNormalization(size: 5, alpha: 0.5))
@@ -118,6 +119,7 @@ private struct NetworkSketch {
   /// Depthwise convolutions with clipped activations and a linear residual: a small MobileNet.
   static func depthwise() throws(ShapeError) -> Graph {
     var sketch = NetworkSketch([3, 15, 15], seed: 33)
+    try sketch.add(ScaleShift(scale: [2, 2.5, 3], shift: [-1, -1.25, -0.5]))
     let clip = Pointwise(.activation(.clip(0, 1)))
     try sketch.convolution(16, 3, stride: 2)
     try sketch.add(clip)

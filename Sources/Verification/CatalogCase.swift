@@ -18,6 +18,7 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
   public let operation: (@Sendable () -> any Operation)?
   private let families: [KernelFamily]?
   private let body: Body
+  private let graphicsOnly: String?
 
   /// A row for an operation.
   ///
@@ -43,6 +44,7 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
     self.batch = batch
     self.operation = operation
     self.families = families
+    graphicsOnly = nil
     body = { (context, families, depth) throws(ComputeError) in
       let check = OperationCheck(
         values: values, dense: dense, depth: depth, families: families)
@@ -50,9 +52,11 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
     }
   }
 
-  /// A row with a check of its own; `families` says whether it is run once for each family.
+  /// A row with a check of its own; `families` says whether it is run once for each family, and
+  /// `graphicsOnly` why it is not run on processors.
   init(
     _ kind: String, _ detail: String, batch: Int = 1, families: [KernelFamily]? = [.reference],
+    graphicsOnly: String? = nil,
     _ check: @escaping @Sendable (Context, KernelFamily) throws(ComputeError) -> [String]
   ) {
     self.kind = kind
@@ -61,6 +65,7 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
     self.batch = batch
     operation = nil
     self.families = families
+    self.graphicsOnly = graphicsOnly
     body = { (context, families, _) throws(ComputeError) in
       var failures: [String] = []
       for family in families {
@@ -75,6 +80,11 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
     _ context: Context
   ) throws(ComputeError) -> [String] {
     try check.run(operation, shapes, batch: batch, on: context)
+  }
+
+  /// Why a device cannot run the row, nil where it can.
+  public func obstacle(on device: Device) -> String? {
+    device.kind == .cpu ? graphicsOnly : nil
   }
 
   /// Checks the row on a device.

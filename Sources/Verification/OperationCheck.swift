@@ -19,7 +19,8 @@ public struct OperationCheck: Sendable {
 
   /// How much of an operation is tried.
   public enum Depth: Sendable {
-    /// One layout wider than asked for; a gradient stored plainly, and one added and masked.
+    /// One layout wider than asked for, the forward pass as a gradient needs it; gradients stored
+    /// plainly in one row, added and masked in the next, since every variant is a program to build.
     case essential
     /// Two layouts, every way of finishing a gradient, everything twice.
     case exhaustive
@@ -97,10 +98,11 @@ public struct OperationCheck: Sendable {
   }
 
   /// The ways to finish a gradient that are tried: added to a stored sum or not, masked or not.
-  var finishes: [(accumulates: Bool, activation: Activation?)] {
+  func finishes(batch: Int) -> [(accumulates: Bool, activation: Activation?)] {
     switch (depth, dense) {
-    case (.essential, true), (.exhaustive, true): [(false, nil), (true, nil)]
-    case (.essential, false): [(false, nil), (true, .relu)]
+    case (.essential, true): [(batch == 1, nil)]
+    case (.essential, false): batch == 1 ? [(true, .relu)] : [(false, nil)]
+    case (.exhaustive, true): [(false, nil), (true, nil)]
     case (.exhaustive, false):
       [
         (false, nil), (false, .relu), (false, .leakyReLU(0.125)), (true, nil), (true, .relu),

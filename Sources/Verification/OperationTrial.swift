@@ -151,7 +151,7 @@ final class OperationTrial<Tested: Operation> {
         continue
       }
       let stored = generator.tensor(inputs[position].shape, check.gradientValues)
-      for (accumulates, activation) in check.finishes {
+      for (accumulates, activation) in check.finishes(batch: batch) {
         for round in 1...check.rounds {
           try checkGradient(
             position, source, saved, shares[position], stored, accumulates, activation,

@@ -43,6 +43,10 @@ public struct VerificationReport: Sendable {
     }
     for (index, row) in rows.enumerated() {
       progress?(index, rows.count, row)
+      if let obstacle = row.obstacle(on: context.device) {
+        if !skipped.contains(obstacle) { skipped.append(obstacle) }
+        continue
+      }
       cases += 1
       var lines: [String]
       do throws(ComputeError) {

@@ -34,7 +34,7 @@ struct Verify: ParsableCommand {
     let progress = ProgressLine(quiet: quiet)
     let start = Date()
     let report = try VerificationReport(context, families: families) { done, all, row in
-      progress.update(done: done, of: all, row.kind)
+      progress.update(done: done, of: all, row.description)
     }
     progress.end()
     if json {

@@ -1,6 +1,7 @@
 import Operations
 import Reference
 import Testing
+import Verification
 
 @Suite struct BinaryTests {
   @Test(arguments: Binary.Function.allCases)

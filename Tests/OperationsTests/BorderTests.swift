@@ -2,6 +2,7 @@ import Compute
 import Operations
 import Reference
 import Testing
+import Verification
 
 /// The layouts that a copy must read and write.
 private func layouts(_ shape: [Int]) -> [Layout] {

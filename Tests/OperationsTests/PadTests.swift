@@ -1,6 +1,7 @@
 import Operations
 import Reference
 import Testing
+import Verification
 
 /// Numbers of elements around a shape.
 struct PadCase: Sendable, CustomTestStringConvertible {

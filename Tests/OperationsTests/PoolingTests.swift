@@ -2,6 +2,7 @@ import Compute
 import Operations
 import Reference
 import Testing
+import Verification
 
 /// One window over one picture.
 struct PoolingCase: Sendable, CustomTestStringConvertible {
