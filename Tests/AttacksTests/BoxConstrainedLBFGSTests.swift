@@ -124,7 +124,7 @@ import Testing
     let network = try SmallAttacks.network(try SmallAttacks.graph(), batch: 5)
     let results = try SmallAttacks.run(try BoxConstrainedLBFGS().engine(for: network), samples)
     for (id, result) in results {
-      #expect(result.stopReason == .invalid == (id == 2))
+      #expect((result.stopReason == .invalid) == (id == 2))
       #expect(result.succeeded == (id != 2))
     }
   }

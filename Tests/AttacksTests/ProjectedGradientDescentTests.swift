@@ -1,4 +1,5 @@
 import Attacks
+import Networks
 import Reference
 import Testing
 

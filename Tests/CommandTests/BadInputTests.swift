@@ -26,7 +26,10 @@ import Testing
     let length = UInt16(header.utf8.count)
     var data = Data([0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 255), UInt8(length >> 8)])
     data += Data(header.utf8)
-    for value in values { unsafe withUnsafeBytes(of: value.bitPattern.littleEndian) { data += $0 } }
+    for value in values {
+      let bits = value.bitPattern
+      data += Data((0..<4).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) })
+    }
     return data
   }
 
