@@ -2,6 +2,7 @@ import Compute
 import Operations
 import Reference
 import Testing
+import Verification
 
 @Suite struct MatmulTests {
   @Test(

@@ -21,6 +21,9 @@ extension OperationCheck {
   /// A context for each device there is; throws when there is none.
   static func contexts() throws(ComputeError) -> [Context] { try opened.get() }
 
+  /// The kernel families to try on a device.
+  static func families(_ context: Context) -> [KernelFamily] { families(for: context.device) }
+
   /// Runs an operation on every device; each difference is an issue.
   func run(
     _ operation: some Operations.Operation, _ shapes: [[Int]], batch: Int = 3, seed: UInt64 = 1,
@@ -31,6 +34,27 @@ extension OperationCheck {
         Issue.record("\(line), \(context.device.name)", sourceLocation: sourceLocation)
       }
     }
+  }
+}
+
+/// A convolution of the catalogue that neither adds a residual nor ends in an activation.
+struct ConvolutionCase: Sendable, CustomTestStringConvertible {
+  let testDescription: String
+  let input: [Int]
+  let batch: Int
+  private let convolution: Convolution
+
+  var outputs: Int { convolution.outputChannels }
+
+  func operation() -> Convolution { convolution }
+
+  static let all: [ConvolutionCase] = OperationCatalog.convolution.compactMap { row in
+    guard let convolution = row.operation?() as? Convolution, !convolution.hasResidual,
+      convolution.activation == .none
+    else { return nil }
+    return ConvolutionCase(
+      testDescription: row.description, input: row.shapes[0], batch: row.batch,
+      convolution: convolution)
   }
 }
 

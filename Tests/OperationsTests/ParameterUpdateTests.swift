@@ -2,6 +2,7 @@ import Compute
 import Operations
 import Reference
 import Testing
+import Verification
 
 @Suite struct ParameterUpdateTests {
   @Test func `steps equal the reference bit for bit`() throws {

@@ -2,6 +2,7 @@ import Compute
 import Operations
 import Reference
 import Testing
+import Verification
 
 @Suite struct WeightGradientTests {
   /// Compares the gradients of one operation's parameters with the reference path; what is not
