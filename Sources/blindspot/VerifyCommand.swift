@@ -22,6 +22,9 @@ struct Verify: ParsableCommand {
       "Only one kernel family: \(KernelFamily.allCases.map(\.rawValue).joined(separator: ", ")).")
   var family: String?
 
+  @Flag(help: "A few small rows of each kind, all kernel families: for simulators.")
+  var tiny = false
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -29,11 +32,14 @@ struct Verify: ParsableCommand {
   var quiet = false
 
   func run() throws {
-    let families = try kernelFamily(named: family).map { [$0] }
+    let families =
+      try kernelFamily(named: family).map { [$0] } ?? (tiny ? KernelFamily.allCases : nil)
     let context = try Context(device: try Device.matching(device))
     let progress = ProgressLine(quiet: quiet)
     let start = Date()
-    let report = try VerificationReport(context, families: families) { done, all, row in
+    let report = try VerificationReport(
+      context, families: families, rows: tiny ? OperationCatalog.tiny : OperationCatalog.all
+    ) { done, all, row in
       progress.update(done: done, of: all, row.description)
     }
     progress.end()
