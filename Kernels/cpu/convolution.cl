@@ -17,12 +17,6 @@
 #ifndef VECTORS
 #define VECTORS 2
 #endif
-#ifndef TAP_ROWS
-#define TAP_ROWS 3
-#endif
-#ifndef TAP_COLUMNS
-#define TAP_COLUMNS 3
-#endif
 #ifndef INPUT_STEP
 #define INPUT_STEP 64
 #endif
@@ -56,15 +50,16 @@
   __attribute__((always_inline)) WIDE static inline void NAME(                                    \
       const global float *restrict input, const global float *restrict weights,                   \
       const global float *restrict bias, const global float *residual, global float *output,      \
-      global ushort *mask, const int inputChannels, const int tapRowStep,                         \
+      global ushort *mask, const int tapRows, const int tapColumns, const int inputChannels,      \
+      const int tapRowStep,                                                                       \
       const int tapColumnStep, const int residualPixel, const int outputPixel,                    \
       const int maskPixel, const int vectors) {                                                   \
     float16 s[COUNT][VECTORS];                                                                    \
     UNROLL for (int p = 0; p < COUNT; ++p) {                                                      \
       UNROLL for (int v = 0; v < VECTORS; ++v) { s[p][v] = (float16)(0.0f); }                     \
     }                                                                                             \
-    for (int tapRow = 0; tapRow < TAP_ROWS; ++tapRow) {                                           \
-      for (int tapColumn = 0; tapColumn < TAP_COLUMNS; ++tapColumn) {                             \
+    for (int tapRow = 0; tapRow < tapRows; ++tapRow) {                                           \
+      for (int tapColumn = 0; tapColumn < tapColumns; ++tapColumn) {                             \
         const global float *x = input + tapRow * tapRowStep + tapColumn * tapColumnStep;          \
         UNROLL_CHANNELS for (int c = 0; c < inputChannels; ++c) {                                 \
           float16 w[VECTORS];                                                                     \
@@ -122,7 +117,8 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
     const global float *restrict weights, const global float *restrict bias,
     const global float *residual, const ulong residualStart, global float *output,
     const ulong outputStart, global ushort *mask, const ulong maskStart, const int rows,
-    const int columns, const int rowsPerGroup, const int inputChannels, const ulong inputImage,
+    const int columns, const int rowsPerGroup, const int tapRows, const int tapColumns,
+    const int inputChannels, const ulong inputImage,
     const int inputRow, const int tapRowStep, const int tapColumnStep, const ulong residualImage,
     const int residualRow, const int residualPixel, const ulong outputImage, const int outputRow,
     const int outputPixel, const ulong maskImage, const int maskRow, const int maskPixel,
@@ -135,7 +131,7 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
   const int firstVector = group * vectorsPerGroup + blockOfGroup * VECTORS;
   const int vectors = min(VECTORS, vectorsPerGroup - blockOfGroup * VECTORS);
   const global float *w =
-      weights + (ulong)block * (TAP_ROWS * TAP_COLUMNS * 16 * VECTORS) * (ulong)inputChannels;
+      weights + (ulong)block * (16 * VECTORS) * (ulong)(tapRows * tapColumns) * (ulong)inputChannels;
   for (int row = firstRow; row < min(firstRow + rowsPerGroup, rows); ++row) {
     const global float *x = input + inputStart + n * inputImage + (long)row * inputRow +
                             (long)group * inputChannels;
@@ -146,16 +142,16 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
     global ushort *m = mask + maskStart + n * maskImage + (long)row * maskRow + firstVector;
     int column = 0;
     for (; column + PIXELS <= columns; column += PIXELS) {
-      whole_tile(x, w, bias + 16 * firstVector, r, y, m, inputChannels, tapRowStep, tapColumnStep,
-                 residualPixel, outputPixel, maskPixel, vectors);
+      whole_tile(x, w, bias + 16 * firstVector, r, y, m, tapRows, tapColumns, inputChannels,
+                 tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors);
       x += PIXELS * INPUT_STEP;
       r += PIXELS * residualPixel;
       y += PIXELS * outputPixel;
       m += PIXELS * maskPixel;
     }
 #if TAIL_PIXELS
-    tail_tile(x, w, bias + 16 * firstVector, r, y, m, inputChannels, tapRowStep, tapColumnStep,
-              residualPixel, outputPixel, maskPixel, vectors);
+    tail_tile(x, w, bias + 16 * firstVector, r, y, m, tapRows, tapColumns, inputChannels,
+              tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors);
 #endif
   }
 }

@@ -1,4 +1,5 @@
 import COpenCL
+import Synchronization
 
 /// One OpenCL device, with the facts that kernels and caches depend on.
 @safe public final class Device: @unchecked Sendable, CustomStringConvertible {
@@ -82,6 +83,13 @@ import COpenCL
   /// None when no OpenCL driver is installed.
   /// - Throws: `ComputeError` when a driver fails.
   public static func all() throws(ComputeError) -> [Device] {
+    // While one thread makes the ICD loader look for drivers, another would be told there are none.
+    try enumeration.withLock { (_: inout Void) throws(ComputeError) in try unlockedAll() }
+  }
+
+  private static let enumeration = Mutex<Void>(())
+
+  private static func unlockedAll() throws(ComputeError) -> [Device] {
     var count: cl_uint = 0
     let found = unsafe clGetPlatformIDs(0, nil, &count)
     // What the ICD loader answers when it finds no driver.

@@ -125,8 +125,7 @@ extension Recorder {
       "cpu/convolution",
       constants(epilogue) + [
         ("PIXELS", "\(tile.pixels)"), ("TAIL_PIXELS", "\(sum.columns % tile.pixels)"),
-        ("VECTORS", "\(tile.vectors)"), ("TAP_ROWS", "\(sum.taps.height)"),
-        ("TAP_COLUMNS", "\(sum.taps.width)"), ("INPUT_STEP", "\(sum.inputStep)"),
+        ("VECTORS", "\(tile.vectors)"), ("INPUT_STEP", "\(sum.inputStep)"),
       ])
     try launch(
       program, "convolution",
@@ -137,7 +136,8 @@ extension Recorder {
       (epilogue.residual ?? output).buffer, start(epilogue.residual, 0), output.buffer,
       start(output, sum.outputStart), mask.buffer,
       UInt64(mask.offset / 2 + sum.maskStart), Int32(sum.rows), Int32(sum.columns),
-      Int32(rowsPerGroup), Int32(sum.inputChannels), UInt64(sum.inputImage), Int32(sum.inputRow),
+      Int32(rowsPerGroup), Int32(sum.taps.height), Int32(sum.taps.width),
+      Int32(sum.inputChannels), UInt64(sum.inputImage), Int32(sum.inputRow),
       Int32(sum.tapRowStep), Int32(sum.tapColumnStep), UInt64(sum.residualImage),
       Int32(sum.residualRow), Int32(sum.residualPixel), UInt64(sum.outputImage),
       Int32(sum.outputRow), Int32(sum.outputPixel), UInt64(sum.maskImage), Int32(sum.maskRow),

@@ -31,47 +31,102 @@ struct Verify: ParsableCommand {
   @Flag(help: "No progress line.")
   var quiet = false
 
+  @Option(help: .hidden)
+  var part: String?
+
   func run() throws {
+    let device = try Device.matching(device)
+    // Compiling takes nearly all the time, and a driver compiles one program at a time.
+    if device.kind == .cpu, device.computeUnits > 1, !tiny, part == nil {
+      return try finish(try inParts(min(device.computeUnits, 4), on: device))
+    }
     let families =
       try kernelFamily(named: family).map { [$0] } ?? (tiny ? KernelFamily.allCases : nil)
-    let context = try Context(device: try Device.matching(device))
+    let context = try Context(device: device)
     let progress = ProgressLine(quiet: quiet)
-    let start = Date()
-    let report = try VerificationReport(
-      context, families: families, rows: tiny ? OperationCatalog.tiny : OperationCatalog.all
-    ) { done, all, row in
+    let report = try VerificationReport(context, families: families, rows: try rows()) {
+      done, all, row in
       progress.update(done: done, of: all, row.description)
     }
     progress.end()
-    if json {
-      try printJSON(VerifyResult(context.device, report))
-    } else {
-      for line in report.failures { print(line.split(separator: "\n").joined(separator: " ")) }
-      for reason in report.skipped { print("skipped: \(reason)") }
-      let seconds = String(format: "%.1f", Date().timeIntervalSince(start))
-      print(
-        "\(context.device): \(report.cases) cases, \(report.failed) failed, arithmetic "
-          + "\(report.isCanonical ? "canonical" : "not canonical"), \(seconds) s")
+    try finish(VerifyResult(device, report))
+  }
+
+  /// The rows of this process.
+  private func rows() throws -> [CatalogCase] {
+    if tiny { return OperationCatalog.tiny }
+    guard let part else { return OperationCatalog.all }
+    let numbers = part.split(separator: "/").compactMap { Int($0) }
+    guard numbers.count == 2, numbers[1] > 0, (0..<numbers[1]).contains(numbers[0]) else {
+      throw ValidationError("--part is like 0/2, not '\(part)'")
     }
-    guard report.isBitIdentical else {
+    return OperationCatalog.all.enumerated()
+      .filter { $0.offset % numbers[1] == numbers[0] }.map(\.element)
+  }
+
+  /// Runs the rows in several processes of this command, and joins what they found.
+  private func inParts(_ count: Int, on device: Device) throws -> VerifyResult {
+    let progress = ProgressLine(quiet: quiet)
+    progress.update("verifying in \(count) processes")
+    let children = try (0..<count).map { number in
+      let process = Process()
+      process.executableURL = Bundle.main.executableURL
+      process.arguments =
+        [
+          "verify", "--json", "--quiet", "--part", "\(number)/\(count)", "--device",
+          "\(device.index)",
+        ]
+        + (family.map { ["--family", $0] } ?? [])
+      let pipe = Pipe()
+      process.standardOutput = pipe
+      try process.run()
+      return (process, pipe)
+    }
+    var joined: VerifyResult?
+    for (process, pipe) in children {
+      let data = pipe.fileHandleForReading.readDataToEndOfFile()
+      process.waitUntilExit()
+      guard let result = try? JSONDecoder().decode(VerifyResult.self, from: data) else {
+        throw CommandError(
+          "a part of the verification ended with code \(process.terminationStatus)")
+      }
+      joined = joined.map { $0.joined(with: result) } ?? result
+    }
+    progress.end()
+    guard let joined else { throw CommandError("nothing was verified") }
+    return joined
+  }
+
+  /// Prints what was found; a difference is a failure of the command.
+  private func finish(_ result: VerifyResult) throws {
+    if json {
+      try printJSON(result)
+    } else {
+      for line in result.failures { print(line.split(separator: "\n").joined(separator: " ")) }
+      for reason in result.skipped { print("skipped: \(reason)") }
+      print(
+        "\(result.device), driver \(result.driver): \(result.cases) cases, \(result.failed) failed, "
+          + "arithmetic \(result.canonical ? "canonical" : "not canonical")")
+    }
+    guard result.bitIdentical else {
       throw CommandError(
-        report.failed > 0
-          ? "\(report.failed) of \(report.cases) cases differ from the reference path"
+        result.failed > 0
+          ? "\(result.failed) of \(result.cases) cases differ from the reference path"
           : "the device's arithmetic is not canonical")
     }
   }
 }
 
 /// What `verify --json` prints.
-private struct VerifyResult: Encodable {
+private struct VerifyResult: Codable {
   let device: String
   let driver: String
-  let cases: Int
-  let failed: Int
-  let bitIdentical: Bool
-  let skipped: [String]
-  let canonical: Bool
-  let failures: [String]
+  var cases: Int
+  var failed: Int
+  var bitIdentical: Bool
+  var skipped: [String]
+  var canonical: Bool
+  var failures: [String]
 
   enum CodingKeys: String, CodingKey {
     case device, driver, cases, failed, skipped, canonical, failures
@@ -87,5 +142,17 @@ private struct VerifyResult: Encodable {
     skipped = report.skipped
     canonical = report.isCanonical
     failures = report.failures
+  }
+
+  /// What two parts found together.
+  func joined(with other: VerifyResult) -> VerifyResult {
+    var result = self
+    result.cases += other.cases
+    result.failed += other.failed
+    result.bitIdentical = bitIdentical && other.bitIdentical
+    result.canonical = canonical && other.canonical
+    result.skipped += other.skipped.filter { !skipped.contains($0) }
+    result.failures += other.failures
+    return result
   }
 }

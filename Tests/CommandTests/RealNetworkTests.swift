@@ -21,11 +21,9 @@ struct RealNetworkTests {
   func `photographs are classified as well as recorded`(
     model: String, preprocessing: String, top1: Double, top5: Double
   ) throws {
-    // The networks' authors scale the whole picture for the tf preset.
-    let geometry = preprocessing == "tf" ? ["--resize", "224x224", "--crop", "0"] : []
     let command = try Command(
       ["classify", "--model", Self.data("imagenet/networks/" + model), "--json"]
-        + Self.photographs + ["--preprocessing", preprocessing] + geometry)
+        + Self.photographs + ["--preprocessing", preprocessing])
     #expect(command.status == 0, "\(command.errors)")
     let json = try command.json()
     #expect(json["samples"] as? Int == 200)

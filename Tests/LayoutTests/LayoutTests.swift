@@ -60,7 +60,6 @@ private let twins = [
 ]
 
 /// Operations that are tested together with another one.
-private let testedWith = ["GlobalPooling": "Pooling", "Linear": "Convolution"]
 
 private let lineLimit = 600
 
@@ -175,18 +174,19 @@ func `import lines are understood`(line: String, module: String?) {
   }
 }
 
-@Test func `every operation has a test file of its stem`() throws {
-  let tests = Set(
-    try SourceTree.files(in: "Tests/OperationsTests", suffixes: ["swift"]).map(\.stem))
+@Test func `every operation has rows in the catalogue`() throws {
+  let catalogue = try SourceTree.files(in: "Sources/Verification", suffixes: ["swift"])
+    .filter { $0.stem.hasPrefix("Catalog+") }.flatMap(\.lines)
   var operations = 0
   for file in try SourceTree.files(in: "Sources/Operations", suffixes: ["swift"]) {
-    let declares = file.lines.contains { line in
-      line.firstMatch(of: /^(public )?struct \w+: .*\bOperation\b/) != nil
+    for line in file.lines {
+      guard let match = line.firstMatch(of: /^public struct (\w+): .*\bOperation\b/) else {
+        continue
+      }
+      operations += 1
+      let use = match.1 + "("
+      #expect(catalogue.contains { $0.contains(use) }, "\(file.path): no row makes a \(match.1)")
     }
-    guard declares else { continue }
-    operations += 1
-    let stem = testedWith[file.stem] ?? file.stem
-    #expect(tests.contains(stem + "Tests"), "\(file.path): no Tests/OperationsTests/\(stem)Tests")
   }
   #expect(operations > 10, "the operations are not found")
 }
