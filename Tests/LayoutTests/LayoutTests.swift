@@ -59,8 +59,6 @@ private let twins = [
   "rearrange": "StridedAxes",
 ]
 
-/// Operations that are tested together with another one.
-
 private let lineLimit = 600
 
 @Test func `every module imports only what the table allows`() throws {
