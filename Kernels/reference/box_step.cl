@@ -59,7 +59,10 @@ LANES_ATTRIBUTES kernel void box_step(
     const global float *gradients) {
   const int slot = (int)get_group_id(0);
   const int command = commands[4 * slot];
-  if (!(command & (COMMAND_STEP | COMMAND_RANDOM_START))) { return; }
+  const int starts = (command & COMMAND_RANDOM_START) != 0;
+  const int steps = (command & COMMAND_STEP) != 0;
+  // Every work-item comes by every barrier: a slot that skips a part takes it with no elements.
+  const int count = starts | steps ? n : 0;
   const float alpha = parameters[8 * slot + 2];
   const global float *origin = VECTOR(origins);
   global float *trial = VECTOR(trials);
@@ -67,51 +70,46 @@ LANES_ATTRIBUTES kernel void box_step(
 #if NORM == 2
   LANES_SCRATCH(scratch);
 #endif
-  if (command & COMMAND_RANDOM_START) {
-    // Uniform in the cube for L-infinity; a Gaussian direction of length alpha for L2.
-    const uint2 key = (uint2)((uint)keys[2 * slot], (uint)keys[2 * slot + 1]);
-    const int lane = LANES_PER_ITEM == 1 ? (int)get_local_id(0) : 0;
-    for (int i = lane; i < n; i += 256 / LANES_PER_ITEM) {
-      const uint4 words = philox_words(key, 0u, 0u, (uint)(i / 4));
+  // Uniform in the cube for L-infinity; a Gaussian direction of length alpha for L2.
+  const uint2 key = (uint2)((uint)keys[2 * slot], (uint)keys[2 * slot + 1]);
+  const int lane = LANES_PER_ITEM == 1 ? (int)get_local_id(0) : 0;
+  for (int i = starts ? lane : n; i < n; i += 256 / LANES_PER_ITEM) {
+    const uint4 words = philox_words(key, 0u, 0u, (uint)(i / 4));
 #if NORM == 0
-      const float4 values = philox_symmetric(words);
-      const float v = i % 4 == 0 ? values.x : i % 4 == 1 ? values.y : i % 4 == 2 ? values.z : values.w;
-      trial[i] = fma(alpha, v, origin[i]);
+    const float4 values = philox_symmetric(words);
+    const float v = i % 4 == 0 ? values.x : i % 4 == 1 ? values.y : i % 4 == 2 ? values.z : values.w;
+    trial[i] = fma(alpha, v, origin[i]);
 #else
-      const float4 values = philox_gaussian(words);
-      const float v = i % 4 == 0 ? values.x : i % 4 == 1 ? values.y : i % 4 == 2 ? values.z : values.w;
-      trial[i] = origin[i] + v;
+    const float4 values = philox_gaussian(words);
+    const float v = i % 4 == 0 ? values.x : i % 4 == 1 ? values.y : i % 4 == 2 ? values.z : values.w;
+    trial[i] = origin[i] + v;
 #endif
-    }
-#if NORM == 2
-    LANES_DECLARE(length);
-    LANES_SQUARE(length, 0, n, MOVED);
-    const float factor = alpha / sqrt(lanes_reduce(length, scratch));
+  }
+#if NORM == 0
+  if (steps) { LANES_EACH(0, n, SIGN_STEP); }
+  LANES_EACH(0, count, INTO_CUBE);
+#else
+  LANES_DECLARE(length);
+  LANES_SQUARE(length, 0, starts ? n : 0, MOVED);
+  const float started = lanes_reduce(length, scratch);
+  if (starts) {
+    const float factor = alpha / sqrt(started);
     LANES_EACH(0, n, INTO_BALL);
-#endif
   }
-  if (command & COMMAND_STEP) {
-#if NORM == 0
-    LANES_EACH(0, n, SIGN_STEP);
-#else
-    LANES_DECLARE(squares);
-    LANES_SQUARE(squares, 0, n, SLOPE);
-    const float factor = alpha / (sqrt(lanes_reduce(squares, scratch)) + 1e-12f);
+  LANES_DECLARE(squares);
+  LANES_SQUARE(squares, 0, steps ? n : 0, SLOPE);
+  const float slope = lanes_reduce(squares, scratch);
+  if (steps) {
+    const float factor = alpha / (sqrt(slope) + 1e-12f);
     LANES_EACH(0, n, UNIT_STEP);
-#endif
   }
-#if NORM == 0
-  LANES_EACH(0, n, INTO_CUBE);
-#else
-  {
-    LANES_DECLARE(distance);
-    LANES_SQUARE(distance, 0, n, MOVED);
-    const float norm = sqrt(lanes_reduce(distance, scratch));
-    if (norm > RADIUS) {
-      const float factor = RADIUS / norm;
-      LANES_EACH(0, n, INTO_BALL);
-    }
+  LANES_DECLARE(distance);
+  LANES_SQUARE(distance, 0, count, MOVED);
+  const float norm = sqrt(lanes_reduce(distance, scratch));
+  if (norm > RADIUS) {
+    const float factor = RADIUS / norm;
+    LANES_EACH(0, count, INTO_BALL);
   }
 #endif
-  LANES_EACH(0, n, INTO_BOX);
+  LANES_EACH(0, count, INTO_BOX);
 }

@@ -51,7 +51,8 @@ LANES_ATTRIBUTES kernel void observe(
     const global float *origins, const global float *xs, const global float *lossGradients,
     const global float *trials, const global float *trialGradients, global float *numbers) {
   const int slot = (int)get_group_id(0);
-  if (!active[slot]) { return; }
+  // Every work-item comes by every barrier: an idle slot sums no elements.
+  const int count = active[slot] ? n : 0;
   const float c = parameters[8 * slot];
   const global float *origin = VECTOR(origins);
   const global float *x = VECTOR(xs);
@@ -65,8 +66,8 @@ LANES_ATTRIBUTES kernel void observe(
   LANES_DECLARE(freeSlope);
   LANES_DECLARE(absolute);
   LANES_DECLARE_MAXIMUM(largest);
-  for (int at = 0; at < n; at += LANES_PART) {
-    const int to = min(at + LANES_PART, n);
+  for (int at = 0; at < count; at += LANES_PART) {
+    const int to = min(at + LANES_PART, count);
     LANES_SQUARE(distance, at, to, MOVED);
     LANES_FMA(descent, at, to, TOTAL, STEP);
     LANES_SQUARE(slope, at, to, SLOPE);
@@ -80,14 +81,14 @@ LANES_ATTRIBUTES kernel void observe(
   const float freeSlopeSum = lanes_reduce(freeSlope, scratch);
   const float absoluteSum = lanes_reduce(absolute, scratch);
   const lane_maximum most = lanes_maximum(largest, scratch);
-  if (LANES_FIRST) {
+  if (LANES_FIRST && count > 0) {
     global float *result = numbers + 16 * slot;
     result[0] = distanceSum;
     result[1] = descentSum;
     result[2] = slopeSum;
     result[3] = freeSlopeSum;
     result[4] = absoluteSum;
-    result[5] = most.value;
+    result[5] = LANE_VALUE(most);
   }
 }
 
@@ -165,8 +166,10 @@ LANES_ATTRIBUTES kernel void propose(
     global float *numbers) {
   const int slot = (int)get_group_id(0);
   const int command = commands[4 * slot];
-  if (!command) { return; }
-  const int pairs = commands[4 * slot + 1];
+  // Every work-item comes by every barrier: a part that is not asked for takes no elements.
+  const int finds = (command & COMMAND_DIRECTION) != 0;
+  const int count = finds ? n : 0;
+  const int pairs = finds ? commands[4 * slot + 1] : 0;
   const int newest = commands[4 * slot + 2];
   const float c = parameters[8 * slot + 1];
   const float alpha = parameters[8 * slot + 2];
@@ -191,84 +194,87 @@ LANES_ATTRIBUTES kernel void propose(
     LANES_EACH(0, n, PUSH_PAIR);
   }
   if (command & COMMAND_ACCEPT) { LANES_EACH(0, n, ACCEPT); }
-  if (command & COMMAND_DIRECTION) {
-    LANES_DECLARE(squares);
-    LANES_DECLARE_MAXIMUM(projected);
-    for (int at = 0; at < n; at += LANES_PART) {
-      const int to = min(at + LANES_PART, n);
-      LANES_EACH(at, to, START_DIRECTION);
-      LANES_SQUARE(squares, at, to, Q);
-      LANES_MAXIMUM(projected, at, to, PROJECTED);
+  LANES_DECLARE(squares);
+  LANES_DECLARE_MAXIMUM(projected);
+  for (int at = 0; at < count; at += LANES_PART) {
+    const int to = min(at + LANES_PART, count);
+    LANES_EACH(at, to, START_DIRECTION);
+    LANES_SQUARE(squares, at, to, Q);
+    LANES_MAXIMUM(projected, at, to, PROJECTED);
+  }
+  const float gradientNorm = lanes_reduce(squares, scratch);
+  const lane_maximum most = lanes_maximum(projected, scratch);
+  float factors[HISTORY];
+  float curvatures[HISTORY];
+  float gamma = firstGamma;
+  int used = 0;
+  for (int j = 0; j < HISTORY; ++j) {
+    const int pairCount = j < pairs ? n : 0;
+    const int pair = (newest - j + HISTORY) % HISTORY;
+    const global float *s = slotS + (ulong)pair * (ulong)n;
+    const global float *y = slotY + (ulong)pair * (ulong)n;
+    LANES_DECLARE(sy);
+    LANES_DECLARE(ss);
+    LANES_DECLARE(sq);
+    for (int at = 0; at < pairCount; at += LANES_PART) {
+      const int to = min(at + LANES_PART, pairCount);
+      LANES_FMA(sy, at, to, S, Y);
+      LANES_SQUARE(ss, at, to, S);
+      LANES_FMA(sq, at, to, S, Q);
     }
-    const float gradientNorm = lanes_reduce(squares, scratch);
-    const lane_maximum most = lanes_maximum(projected, scratch);
-    float factors[HISTORY];
-    float curvatures[HISTORY];
-    float gamma = firstGamma;
-    int used = 0;
-    for (int j = 0; j < pairs; ++j) {
-      const int pair = (newest - j + HISTORY) % HISTORY;
-      const global float *s = slotS + (ulong)pair * (ulong)n;
-      const global float *y = slotY + (ulong)pair * (ulong)n;
-      LANES_DECLARE(sy);
-      LANES_DECLARE(ss);
-      LANES_DECLARE(sq);
-      for (int at = 0; at < n; at += LANES_PART) {
-        const int to = min(at + LANES_PART, n);
-        LANES_FMA(sy, at, to, S, Y);
-        LANES_SQUARE(ss, at, to, S);
-        LANES_FMA(sq, at, to, S, Q);
-      }
-      const float sySum = lanes_reduce(sy, scratch);
-      const float ssSum = lanes_reduce(ss, scratch);
-      const float sqSum = lanes_reduce(sq, scratch);
-      curvatures[j] = sySum;
-      factors[j] = 0.0f;
-      // A pair of no positive curvature says nothing of a minimum. The distance's own curvature, 2,
-      // is the least there is across the few directions that the loss bends.
-      if (sySum > 0.0f) {
-        if (!used) { gamma = min(0.5f, ssSum / sySum); }
-        used = 1;
-        const float factor = sqSum / sySum;
-        factors[j] = factor;
-        LANES_EACH(0, n, SUBTRACT_Y);
-      }
+    const float sySum = lanes_reduce(sy, scratch);
+    const float ssSum = lanes_reduce(ss, scratch);
+    const float sqSum = lanes_reduce(sq, scratch);
+    curvatures[j] = sySum;
+    factors[j] = 0.0f;
+    // A pair of no positive curvature says nothing of a minimum. The distance's own curvature, 2,
+    // is the least there is across the few directions that the loss bends.
+    if (sySum > 0.0f) {
+      if (!used) { gamma = min(0.5f, ssSum / sySum); }
+      used = 1;
+      const float factor = sqSum / sySum;
+      factors[j] = factor;
+      LANES_EACH(0, pairCount, SUBTRACT_Y);
     }
-    {
-      const float factor = gamma;
-      LANES_EACH(0, n, SCALE);
-    }
-    for (int j = pairs - 1; j >= 0; --j) {
-      if (!(curvatures[j] > 0.0f)) { continue; }
-      const int pair = (newest - j + HISTORY) % HISTORY;
-      const global float *s = slotS + (ulong)pair * (ulong)n;
-      const global float *y = slotY + (ulong)pair * (ulong)n;
-      LANES_DECLARE(yq);
-      LANES_FMA(yq, 0, n, Y, Q);
-      const float factor = factors[j] - lanes_reduce(yq, scratch) / curvatures[j];
+  }
+  {
+    const float factor = gamma;
+    LANES_EACH(0, count, SCALE);
+  }
+  for (int j = HISTORY - 1; j >= 0; --j) {
+    const int bends = curvatures[j] > 0.0f;
+    const int pairCount = bends ? n : 0;
+    const int pair = (newest - j + HISTORY) % HISTORY;
+    const global float *s = slotS + (ulong)pair * (ulong)n;
+    const global float *y = slotY + (ulong)pair * (ulong)n;
+    LANES_DECLARE(yq);
+    LANES_FMA(yq, 0, pairCount, Y, Q);
+    const float yqSum = lanes_reduce(yq, scratch);
+    if (bends) {
+      const float factor = factors[j] - yqSum / curvatures[j];
       LANES_EACH(0, n, ADD_S);
     }
-    LANES_EACH(0, n, NEGATE);
-    LANES_DECLARE(descent);
-    LANES_DECLARE(length);
-    for (int at = 0; at < n; at += LANES_PART) {
-      const int to = min(at + LANES_PART, n);
-      LANES_FMA(descent, at, to, TOTAL_IF_FREE, Q);
-      LANES_SQUARE(length, at, to, Q);
-    }
-    const float descentSum = lanes_reduce(descent, scratch);
-    const float lengthSum = lanes_reduce(length, scratch);
-    // Not downhill: steepest descent instead, and the host forgets the pairs.
-    const int fails = !(descentSum <= -1e-6f * sqrt(gradientNorm * lengthSum));
-    if (fails) {
-      gamma = firstGamma;
-      LANES_EACH(0, n, STEEPEST);
-    }
-    if (LANES_FIRST) {
-      result[0] = gradientNorm;
-      result[1] = most.value;
-      result[2] = fails ? 1.0f : 0.0f;
-    }
+  }
+  LANES_EACH(0, count, NEGATE);
+  LANES_DECLARE(descent);
+  LANES_DECLARE(length);
+  for (int at = 0; at < count; at += LANES_PART) {
+    const int to = min(at + LANES_PART, count);
+    LANES_FMA(descent, at, to, TOTAL_IF_FREE, Q);
+    LANES_SQUARE(length, at, to, Q);
+  }
+  const float descentSum = lanes_reduce(descent, scratch);
+  const float lengthSum = lanes_reduce(length, scratch);
+  // Not downhill: steepest descent instead, and the host forgets the pairs.
+  const int fails = !(descentSum <= -1e-6f * sqrt(gradientNorm * lengthSum));
+  if (fails) {
+    gamma = firstGamma;
+    LANES_EACH(0, count, STEEPEST);
+  }
+  if (LANES_FIRST && finds) {
+    result[0] = gradientNorm;
+    result[1] = LANE_VALUE(most);
+    result[2] = fails ? 1.0f : 0.0f;
   }
   if (command & COMMAND_TRIAL) { LANES_EACH(0, n, MAKE_TRIAL); }
   if (command & COMMAND_SEGMENT) { LANES_EACH(0, n, MAKE_SEGMENT); }

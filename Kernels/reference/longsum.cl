@@ -68,7 +68,7 @@ LANES_ATTRIBUTES __kernel void maximum_per_sample(
   LANES_MAXIMUM(best, 0, n, ELEMENT_X);
   best = lanes_maximum(best, scratch);
   if (LANES_FIRST) {
-    value[get_group_id(0)] = best.value;
-    index[get_group_id(0)] = best.index;
+    value[get_group_id(0)] = LANE_VALUE(best);
+    index[get_group_id(0)] = LANE_INDEX(best);
   }
 }

@@ -41,23 +41,23 @@ LANES_ATTRIBUTES kernel void losses(const global float *logits, const place logi
   const lane_maximum rival = lanes_maximum(candidate, scratch);
   const float own = exists ? z[target] : as_float(0x7fc00000u);
   const lane_maximum best = exists ? lane_better(rival, own, target) : rival;
-  const int rival_class = rival.index < classes ? rival.index : -1;
-  const float margin = own - rival.value;
+  const int rival_class = LANE_INDEX(rival) < classes ? LANE_INDEX(rival) : -1;
+  const float margin = own - LANE_VALUE(rival);
 #if KIND == 0
-  const float maximum = best.value;
+  const float maximum = LANE_VALUE(best);
   LANES_DECLARE(lanes);
   LANES_SUM(lanes, 0, classes, EXPONENTIAL);
   const float sum = lanes_reduce(lanes, scratch);
   const float value = canonical_log(sum) + (maximum - own);
 #else
-  const float signed_margin = TARGETED ? rival.value - own : margin;
+  const float signed_margin = TARGETED ? LANE_VALUE(rival) - own : margin;
   const int stays = HINGE && signed_margin <= -kappa;
   const float value = stays ? -kappa : signed_margin;
 #endif
   if (LANES_FIRST) {
     loss[n] = value;
     margins[n] = margin;
-    best_classes[n] = best.value == best.value ? best.index : -1;
+    best_classes[n] = LANE_VALUE(best) == LANE_VALUE(best) ? LANE_INDEX(best) : -1;
     rivals[n] = rival_class;
   }
 #if GRADIENT

@@ -40,15 +40,15 @@ LANES_ATTRIBUTES kernel void slot_loss(
   LANES_DECLARE_MAXIMUM(last);
   LANES_MAXIMUM(last, 0, classes, NEGATED);
   const lane_maximum least = lanes_maximum(last, scratch);
-  const int class = goals[4 * slot] < 0 ? predicted.index : goals[4 * slot];
-  const int criterion = goals[4 * slot + 2] < 0 ? predicted.index : goals[4 * slot + 2];
+  const int class = goals[4 * slot] < 0 ? LANE_INDEX(predicted) : goals[4 * slot];
+  const int criterion = goals[4 * slot + 2] < 0 ? LANE_INDEX(predicted) : goals[4 * slot + 2];
   // All classes but the goal's: its own place holds minus infinity.
   LANES_EACH(0, classes, COPY);
   if (OWNS(class)) { d[class] = -INFINITY; }
   LANES_DECLARE_MAXIMUM(second);
   LANES_MAXIMUM(second, 0, classes, OTHER);
   const lane_maximum rival = lanes_maximum(second, scratch);
-  const float top = rival.value;
+  const float top = LANE_VALUE(rival);
   LANES_DECLARE(total);
   LANES_SUM(total, 0, classes, OTHER_EXP);
   const float sum = lanes_reduce(total, scratch);
@@ -58,18 +58,15 @@ LANES_ATTRIBUTES kernel void slot_loss(
   const float weight = leaves ? -share : share;
   LANES_EACH(0, classes, OTHER_GRADIENT);
   if (OWNS(class)) { d[class] = -weight; }
-  lane_maximum other = rival;
-  if (criterion != class) {
-    LANES_DECLARE_MAXIMUM(third);
-    LANES_MAXIMUM(third, 0, criterion, LOGIT);
-    LANES_MAXIMUM(third, criterion + 1, classes, LOGIT);
-    other = lanes_maximum(third, scratch);
-  }
+  LANES_DECLARE_MAXIMUM(third);
+  LANES_MAXIMUM(third, 0, criterion, LOGIT);
+  LANES_MAXIMUM(third, criterion + 1, classes, LOGIT);
+  const lane_maximum other = lanes_maximum(third, scratch);
   if (LANES_FIRST) {
     results[4 * slot] = canonical_softplus(difference);
-    results[4 * slot + 1] = criterionLeaves ? other.value - z[criterion] : z[criterion] - other.value;
-    predictions[4 * slot] = predicted.value != predicted.value ? -1 : predicted.index;
-    predictions[4 * slot + 1] = other.index;
-    predictions[4 * slot + 2] = least.index;
+    results[4 * slot + 1] = criterionLeaves ? LANE_VALUE(other) - z[criterion] : z[criterion] - LANE_VALUE(other);
+    predictions[4 * slot] = LANE_VALUE(predicted) != LANE_VALUE(predicted) ? -1 : LANE_INDEX(predicted);
+    predictions[4 * slot + 1] = LANE_INDEX(other);
+    predictions[4 * slot + 2] = LANE_INDEX(least);
   }
 }

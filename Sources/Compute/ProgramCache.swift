@@ -11,6 +11,9 @@ public struct ProgramCache: Sendable {
   /// A cache in a folder, which is made when the first entry is stored; nil for no cache.
   public init(folder: URL?) { self.folder = folder }
 
+  /// No cache: every program is compiled.
+  public static let none = ProgramCache(folder: nil)
+
   /// The user's cache: the folder that `BLINDSPOT_CACHE` names (`off` for none), or
   /// `blindspot` in `XDG_CACHE_HOME` or `~/.cache`.
   public static func standard() -> ProgramCache {

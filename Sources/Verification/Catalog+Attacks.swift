@@ -253,9 +253,7 @@ extension OperationCatalog {
     [(1, 5), (17, 5), (255, 1), (300, 5), (1024, 3), (4133, 5), (10_007, 3)].map { n, history in
       CatalogCase(
         "lbfgs", "\(n) variables, \(history) pairs, \(lanes) lanes an item", batch: 4,
-        // PoCL 3.1 miscompiles barriers in branches; processors never use them.
-        graphicsOnly: lanes == 256
-          ? nil : "lbfgs with one lane an item: processors sum 256 lanes an item"
+        groupSize: 256 / lanes
       ) { (context, _) throws(ComputeError) in
         try limitedMemory(context, n: n, history: history, lanes)
       }
@@ -269,8 +267,7 @@ extension OperationCatalog {
         CatalogCase(
           "box-step",
           "\(n) variables, \(isEuclidean ? "L2" : "L-infinity"), \(lanes) lanes an item", batch: 6,
-          graphicsOnly: isEuclidean && lanes == 1
-            ? "L2 box-step with one lane an item: processors sum 256 lanes an item" : nil
+          groupSize: 256 / lanes
         ) { (context, _) throws(ComputeError) in
           try stepInBox(context, n: n, isEuclidean: isEuclidean, lanes)
         }

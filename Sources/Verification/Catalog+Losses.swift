@@ -105,9 +105,7 @@ extension OperationCatalog {
     [2, 10, 16, 17, 255, 257, 1000].map { classes in
       CatalogCase(
         "slot-loss", "\(classes) classes, \(lanes) lanes an item", batch: 7,
-        // PoCL 3.1's compiler crashes on several maxima by barriers; processors never use them.
-        graphicsOnly: lanes == 256
-          ? nil : "slot-loss with one lane an item: processors sum 256 lanes an item"
+        groupSize: 256 / lanes
       ) {
         (context, _) throws(ComputeError) in try slots(context, classes, lanes)
       }

@@ -18,7 +18,7 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
   public let operation: (@Sendable () -> any Operation)?
   private let families: [KernelFamily]?
   private let body: Body
-  private let graphicsOnly: String?
+  private let groupSize: Int
 
   /// A row for an operation.
   ///
@@ -44,7 +44,7 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
     self.batch = batch
     self.operation = operation
     self.families = families
-    graphicsOnly = nil
+    groupSize = 1
     body = { (context, families, depth) throws(ComputeError) in
       let check = OperationCheck(
         values: values, dense: dense, depth: depth, families: families)
@@ -53,10 +53,11 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
   }
 
   /// A row with a check of its own; `families` says whether it is run once for each family, and
-  /// `graphicsOnly` why it is not run on processors.
+  /// `groupSize` how many work-items
+  /// its largest group has.
   init(
     _ kind: String, _ detail: String, batch: Int = 1, families: [KernelFamily]? = [.reference],
-    graphicsOnly: String? = nil,
+    groupSize: Int = 1,
     _ check: @escaping @Sendable (Context, KernelFamily) throws(ComputeError) -> [String]
   ) {
     self.kind = kind
@@ -65,7 +66,7 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
     self.batch = batch
     operation = nil
     self.families = families
-    self.graphicsOnly = graphicsOnly
+    self.groupSize = groupSize
     body = { (context, families, _) throws(ComputeError) in
       var failures: [String] = []
       for family in families {
@@ -84,7 +85,8 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
 
   /// Why a device cannot run the row, nil where it can.
   public func obstacle(on device: Device) -> String? {
-    device.kind == .cpu ? graphicsOnly : nil
+    groupSize <= device.largestWorkGroup
+      ? nil : "\(kind) in groups of \(groupSize): the device takes \(device.largestWorkGroup)"
   }
 
   /// Checks the row on a device.
