@@ -22,6 +22,7 @@
 #define COMMAND_SHOW_BEST 64
 #define COMMAND_ROUND 128
 #define COMMAND_START 256
+#define COMMAND_WALK 2048
 
 #define VECTOR(buffer) ((buffer) + (ulong)get_group_id(0) * (ulong)n)
 
@@ -153,6 +154,15 @@ LANES_ATTRIBUTES kernel void observe(
         (level + LANE_CHOOSE(T, change < LANE_ALL(T, 0.0f), -size, size)) / LANE_ALL(T, 255.0f);  \
     LANE_STORE(T, trial, i, BOXED(T, v));                                                         \
   }
+// Along the loss's gradient at the trial point, then onto the sphere around the origin.
+#define WALK(T, i)                                                                                \
+  LANE_STORE(T, trial, i,                                                                         \
+             fma(LANE_ALL(T, -alpha), LANE_LOAD(T, trialGradient, i), LANE_LOAD(T, trial, i)));
+#define ONTO_SPHERE(T, i)                                                                         \
+  {                                                                                               \
+    const LANE_TYPE_##T v = fma(LANE_ALL(T, factor), MOVED(T, i), LANE_LOAD(T, origin, i));       \
+    LANE_STORE(T, trial, i, BOXED(T, v));                                                         \
+  }
 #define START(T, i)                                                                               \
   LANE_STORE(T, x, i, LANE_LOAD(T, origin, i));                                                   \
   LANE_STORE(T, trial, i, LANE_LOAD(T, origin, i));                                               \
@@ -175,6 +185,7 @@ LANES_ATTRIBUTES kernel void propose(
   const float alpha = parameters[8 * slot + 2];
   const float firstGamma = parameters[8 * slot + 3];
   const float half_ = parameters[8 * slot + 4];
+  const float radius = parameters[8 * slot + 5];
   const global float *origin = VECTOR(origins);
   global float *x = VECTOR(xs);
   global float *lossGradient = VECTOR(lossGradients);
@@ -280,4 +291,13 @@ LANES_ATTRIBUTES kernel void propose(
   if (command & COMMAND_SEGMENT) { LANES_EACH(0, n, MAKE_SEGMENT); }
   if (command & COMMAND_SHOW_BEST) { LANES_EACH(0, n, SHOW_BEST); }
   if (command & COMMAND_ROUND) { LANES_EACH(0, n, MAKE_ROUNDED); }
+  const int walks = (command & COMMAND_WALK) != 0;
+  if (walks) { LANES_EACH(0, n, WALK); }
+  LANES_DECLARE(walked);
+  LANES_SQUARE(walked, 0, walks ? n : 0, MOVED);
+  const float walkedSum = lanes_reduce(walked, scratch);
+  if (walks) {
+    const float factor = walkedSum > 0.0f ? radius / sqrt(walkedSum) : 0.0f;
+    LANES_EACH(0, n, ONTO_SPHERE);
+  }
 }

@@ -35,6 +35,14 @@ struct ConstantSearch: Sendable {
     slope = 0.25 * scale
   }
 
+  /// Goes on near a boundary that was reached by another way: there the distance's slope is the
+  /// loss's slope times c.
+  mutating func restart(at point: Point) {
+    c = 2 * (point.squaredDistance / max(point.squaredSlope, 1e-30)).squareRoot()
+    (previous, count) = (nil, 0)
+    tighten()
+  }
+
   /// Judges an inner run by the point where it ended.
   mutating func next(_ point: Point, gain: Double, near: Double, limit: Int) -> Next {
     let distance = point.squaredDistance.squareRoot()
@@ -89,57 +97,6 @@ struct ConstantSearch: Sendable {
     guard next > 1e-10, next < 1e10 else { return .exhausted }
     c = next
     return .again
-  }
-}
-
-/// Moves a point that fools towards the clean picture: the Illinois rule on the margin along the
-/// segment between them.
-struct SegmentSearch: Sendable {
-  private var near = 0.0
-  private var far = 1.0
-  private var nearMargin = 0.0
-  private var farMargin = 0.0
-  private var side = 0
-  private var left = 0
-  /// Where the best point lies now, and the part that is being tried.
-  private var best = 1.0
-  private var tried = 1.0
-
-  init() {}
-
-  init(nearMargin: Double, farMargin: Double, limit: Int) {
-    self.nearMargin = nearMargin
-    self.farMargin = farMargin
-    left = limit
-  }
-
-  /// The first part of the way from the clean picture to the best point to try; nil for none.
-  mutating func first() -> Double? { next() }
-
-  /// The next part, as a part of the way to the best point of now; nil at the end.
-  mutating func observe(margin: Double) -> Double? {
-    if margin > 0 {
-      far = tried
-      best = tried
-      farMargin = margin
-      if side > 0 { nearMargin /= 2 }
-      side = 1
-    } else {
-      near = tried
-      nearMargin = margin
-      if side < 0 { farMargin /= 2 }
-      side = -1
-    }
-    return next()
-  }
-
-  private mutating func next() -> Double? {
-    guard left > 0, far - near >= 5e-4 else { return nil }
-    left -= 1
-    let share = nearMargin / (nearMargin - farMargin)
-    tried = near + (far - near) * min(max(share, 0.05), 0.98)
-    tried += 0.05 * (far - tried)
-    return tried / best
   }
 }
 

@@ -12,6 +12,10 @@ public struct LBFGSMachine: SampleMachine {
     case origin
     /// A trial point of a line search is being evaluated.
     case trial
+    /// A point of a walk to the boundary is being evaluated.
+    case walk
+    /// The best point is evaluated again after a walk.
+    case comeback
     /// A point between the clean picture and the best one is being evaluated.
     case segment
     /// The best point is being confirmed and rounded.
@@ -19,14 +23,22 @@ public struct LBFGSMachine: SampleMachine {
   }
 
   private let settings: BoxConstrainedLBFGS
+  /// The number of variables.
+  private let size: Double
   private var phase = Phase.clean
   private var clean: CleanPass
   private var confirmation = Confirmation()
   private var search = ConstantSearch()
   private var segment = SegmentSearch()
+  private var walk: BoundaryWalk?
+  /// The margin at the end of the last inner run, and how many runs in a row gained nothing.
+  private var lastMargin: Double?
+  private var stalls = 0
 
   /// The accepted point: its loss, margin, squared distance and squared loss gradient.
   private var accepted = Point()
+  /// The point evaluated last.
+  private var lastTrial = Point()
   /// The margin at the clean picture.
   private var cleanMargin = 0.0
   /// The first step: to the boundary of the linearised loss.
@@ -45,9 +57,16 @@ public struct LBFGSMachine: SampleMachine {
 
   private static let armijo = 1e-4
   private static let maximumBacktracks = 10
+  /// Inner runs without gain after which gradients are not trusted any more.
+  private static let maximumStalls = 2
+  /// Evaluations that are kept for what follows a walk, and the least that a walk is worth.
+  private static let reserve = 20
+  /// The radius where a walk begins when nothing fools yet, as a root mean square.
+  private static let firstRadius = 0.03
 
   init(_ settings: BoxConstrainedLBFGS, sample: AttackSample, classes: Int) {
     self.settings = settings
+    size = Double(sample.pixels.count)
     clean = CleanPass(sample, target: settings.target, classes: classes, seed: settings.seed)
     newest = settings.history - 1
   }
@@ -72,6 +91,8 @@ public struct LBFGSMachine: SampleMachine {
         ? observeOrigin(evaluation) : .evaluate([], VectorParameters(), gradient: true)
     case .origin: return observeOrigin(evaluation)
     case .trial: return observeTrial(evaluation)
+    case .walk: return observeWalk(evaluation)
+    case .comeback: return observeComeback(evaluation)
     case .segment:
       keepIfBest(evaluation)
       let command: VectorCommand = evaluation.margin > 0 ? .keepBest : []
@@ -124,6 +145,7 @@ public struct LBFGSMachine: SampleMachine {
     let isFirst = backtracks == 0
     if isFirst, evaluation.direction.fellBack { pairs = 0 }
     let trial = Point(evaluation)
+    lastTrial = trial
     let keep: VectorCommand = keepIfBest(evaluation) ? .keepBest : []
     guard gradientEvaluations < settings.maximumEvaluations else { return startSegment(keep) }
     if isFirst, evaluation.direction.projectedGradient <= settings.gradientTolerance {
@@ -149,7 +171,7 @@ public struct LBFGSMachine: SampleMachine {
       // Perhaps the history misleads; without one there is nothing left to try.
       guard pairs > 0 else {
         reason = .lineSearch
-        return startSegment(keep)
+        return startWalk(keep) ?? startSegment(keep)
       }
       pairs = 0
       return nextConstant(keep)
@@ -175,16 +197,73 @@ public struct LBFGSMachine: SampleMachine {
   /// An inner run ended: another c, or the end.
   private mutating func nextConstant(_ command: VectorCommand) -> SlotRequest {
     innerIterations = 0
+    if gainsNothing || gradientEvaluations >= settings.patience, let request = startWalk(command) {
+      return request
+    }
     switch search.next(
       accepted, gain: Double(settings.gain), near: Double(settings.near),
       limit: settings.maximumConstants)
     {
     case .again: return direction(command)
-    case .exhausted: return startSegment(command)
+    case .exhausted: return startWalk(command) ?? startSegment(command)
     case .converged:
       reason = .converged
       return startSegment(command)
     }
+  }
+
+  /// Whether several inner runs in a row have not come nearer to a first success.
+  private var gainsNothing: Bool {
+    mutating get {
+      defer { lastMargin = accepted.margin }
+      guard bestSquared.isInfinite, let lastMargin,
+        accepted.margin - lastMargin < 0.05 * abs(cleanMargin)
+      else {
+        stalls = 0
+        return false
+      }
+      stalls += 1
+      return stalls >= Self.maximumStalls
+    }
+  }
+
+  // MARK: The walk
+
+  /// Leaves the search for a walk, once; nil where there was one or evaluations are short.
+  private mutating func startWalk(_ command: VectorCommand) -> SlotRequest? {
+    let left = settings.maximumEvaluations - gradientEvaluations - Self.reserve
+    guard walk == nil, left >= Self.reserve else { return nil }
+    let radius =
+      bestSquared.isFinite ? bestSquared.squareRoot() : Self.firstRadius * size.squareRoot()
+    walk = BoundaryWalk(radius: radius, steps: min(left, settings.walkSteps))
+    phase = .walk
+    // The trial point's gradient is that of the last evaluation: the walk begins there.
+    return step(lastTrial, command)
+  }
+
+  private mutating func observeWalk(_ evaluation: Evaluation) -> SlotRequest {
+    gradientEvaluations += 1
+    return step(Point(evaluation), keepIfBest(evaluation) ? .keepBest : [])
+  }
+
+  /// The walk's next step from a point, or its end.
+  private mutating func step(_ point: Point, _ command: VectorCommand) -> SlotRequest {
+    if let parameters = walk?.next(point, best: bestSquared.squareRoot()) {
+      return .evaluate(command.union(.walk), parameters, gradient: true)
+    }
+    guard bestSquared.isFinite else { return finish(reason) }
+    phase = .comeback
+    return .evaluate(command.union(.showBest), parameters, gradient: true)
+  }
+
+  /// Goes on with L-BFGS from the best point of a walk.
+  private mutating func observeComeback(_ evaluation: Evaluation) -> SlotRequest {
+    gradientEvaluations += 1
+    accepted = Point(evaluation)
+    search.restart(at: accepted)
+    firstStep = 0.5 * search.c
+    (pairs, innerIterations, reason) = (0, 0, .exhausted)
+    return direction(.accept)
   }
 
   // MARK: The end

@@ -92,6 +92,7 @@ final class SlotVectors {
       values[8 * slot + 2] = numbers.alpha
       values[8 * slot + 3] = numbers.firstGamma
       values[8 * slot + 4] = numbers.half
+      values[8 * slot + 5] = numbers.radius
     }
     try commands.write(words)
     try parameters.write(values)

@@ -31,6 +31,9 @@ public struct VectorCommand: OptionSet, Hashable, Sendable {
   public static let step = VectorCommand(rawValue: 512)
   /// The trial point is a random one at most alpha from the origin, in the ball and the box.
   public static let randomStart = VectorCommand(rawValue: 1024)
+  /// The trial point moves -alpha times its loss gradient, then along the ray from the origin onto the
+  /// sphere of the radius, then into the box.
+  public static let walk = VectorCommand(rawValue: 2048)
 }
 
 /// The numbers that go with a command.
@@ -43,6 +46,8 @@ public struct VectorParameters: Hashable, Sendable {
   public var firstGamma: Float = 1
   /// What is added to a change of levels before it is cut: 0.5 rounds to nearest.
   public var half: Float = 0.5
+  /// The distance from the origin that a walk keeps.
+  public var radius: Float = 0
   /// How many pairs of the history are used, newest first.
   public var pairs = 0
   /// The place of the newest pair in the ring.
@@ -181,6 +186,7 @@ public struct LimitedMemoryVectors: Sendable {
     if command.contains(.round) {
       trial = best.indices.map { rounded($0, parameters) }
     }
+    if command.contains(.walk) { walk(parameters, trialGradient) }
     return measures
   }
 
@@ -196,6 +202,14 @@ public struct LimitedMemoryVectors: Sendable {
     let change = parameters.alpha * (-level).addingProduct(255, best[index])
     let size = (abs(change) + parameters.half).rounded(.down)
     return boxed((level + (change < 0 ? -size : size)) / 255)
+  }
+
+  private mutating func walk(_ parameters: VectorParameters, _ gradient: [Float]) {
+    trial = trial.indices.map { trial[$0].addingProduct(-parameters.alpha, gradient[$0]) }
+    let moved = zip(trial, origin).map { $0 - $1 }
+    let squared = LongSum.squaredNorm(moved)
+    let factor = squared > 0 ? parameters.radius / squared.squareRoot() : 0
+    trial = trial.indices.map { boxed(origin[$0].addingProduct(factor, moved[$0])) }
   }
 
   private mutating func makeDirection(_ parameters: VectorParameters) -> DirectionMeasures {

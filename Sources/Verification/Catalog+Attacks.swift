@@ -43,7 +43,7 @@ private struct SlotMemory {
     var streams: [Int32] = []
     for (command, numbers) in requests {
       words += [command.rawValue, Int32(numbers.pairs), Int32(numbers.newest), 0]
-      values += [numbers.c, numbers.c, numbers.alpha, numbers.firstGamma, numbers.half, 0, 0, 0]
+      values += [numbers.c, numbers.c, numbers.alpha, numbers.firstGamma, numbers.half, numbers.radius, 0, 0]
       streams += [Int32(bitPattern: numbers.key.x), Int32(bitPattern: numbers.key.y)]
     }
     try commands.write(words)
@@ -132,11 +132,13 @@ private func request(
   parameters.c = [0.5, 3, 0, 40][slot]
   parameters.alpha = [1, 0.25, 2, 0.75][(slot + step) % 4]
   parameters.firstGamma = [0.5, 0.03125, 0.25, 1][slot]
+  parameters.radius = [0.5, 4, 0.001, 30][(slot + step) % 4]
   parameters.half = [0.5, 0.999, 0.5, 0][(slot + step) % 4]
   let pushed = max(0, step - slot)
   parameters.pairs = min(history, pushed)
   parameters.newest = (pushed + history - 1) % history
   if step == 0 { return ([.start, .direction, .trial], parameters) }
+  if step == slot + 2 { return ([.keepBest, .walk], parameters) }
   if step <= slot { return step % 2 == 0 ? ([], parameters) : ([.trial], parameters) }
   switch (step + slot) % 6 {
   case 5: return ([.keepBest, .push, .accept, .direction, .segment], parameters)

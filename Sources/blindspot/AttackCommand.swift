@@ -70,7 +70,7 @@ struct LBFGSAttack: ParsableCommand {
 
   @OptionGroup var options: AttackOptions
   @Option(help: "Pairs of the L-BFGS history.") var history = 5
-  @Option(help: "At most so many gradient evaluations a picture.") var maxEvaluations = 100
+  @Option(help: "At most so many gradient evaluations a picture.") var maxEvaluations = 300
 
   func validate() throws {
     guard (1...32).contains(history) else { throw ValidationError("--history is 1 to 32") }
