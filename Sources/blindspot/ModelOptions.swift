@@ -97,6 +97,18 @@ struct PictureOptions: ParsableArguments {
   @Option(help: "A folder of JPEG or PNG, an .npy array, IDX files (.gz) or CIFAR-10's .bin.")
   var images: String
 
+  @OptionGroup var treatment: PictureTreatment
+
+  func prepared() throws -> Preprocessing { try treatment.prepared() }
+
+  /// The pictures, checked against the network's input and classes.
+  func open(for graph: Graph, _ preprocessing: Preprocessing) throws -> any PictureSource {
+    try treatment.open(images, for: graph, preprocessing)
+  }
+}
+
+/// How pictures become the network's input.
+struct PictureTreatment: ParsableArguments {
   @Option(help: "Labels: CSV (filename,label), .npy, IDX, or synset_words.txt.")
   var labels: String?
 
@@ -132,8 +144,10 @@ struct PictureOptions: ParsableArguments {
     return preprocessing
   }
 
-  /// The pictures, checked against the network's input and classes.
-  func open(for graph: Graph, _ preprocessing: Preprocessing) throws -> any PictureSource {
+  /// The pictures at a path, checked against the network's input and classes.
+  func open(
+    _ images: String, for graph: Graph, _ preprocessing: Preprocessing
+  ) throws -> any PictureSource {
     let source = try openPictures(
       URL(fileURLWithPath: images), labels: labels.map { URL(fileURLWithPath: $0) },
       preprocessing: preprocessing, classCount: graph.outputShape.reduce(1, *), limit: limit)
