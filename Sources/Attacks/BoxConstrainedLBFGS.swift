@@ -29,6 +29,8 @@ public enum AttackTarget: Hashable, Sendable {
 /// costs no evaluation. The best of all evaluated points is kept, then moved towards the clean
 /// picture as far as it still fools. About 35 gradient evaluations a picture.
 public struct BoxConstrainedLBFGS: Sendable {
+  /// What is minimised besides the distance.
+  public var loss: AttackLoss
   /// What is aimed at.
   public var target: AttackTarget
   /// Pairs of the history.
@@ -57,7 +59,10 @@ public struct BoxConstrainedLBFGS: Sendable {
   public var seed: UInt64 = 0
 
   /// The attack with its default settings.
-  public init(target: AttackTarget = .untargeted) { self.target = target }
+  public init(loss: AttackLoss = .crossEntropy, target: AttackTarget = .untargeted) {
+    self.loss = loss
+    self.target = target
+  }
 
   /// An engine that runs this attack on a compiled network.
   ///

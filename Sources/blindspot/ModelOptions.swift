@@ -1,5 +1,5 @@
 import ArgumentParser
-import Attacks
+import BlindspotKit
 import Compute
 import Datasets
 import Foundation
@@ -164,12 +164,5 @@ struct PictureTreatment: ParsableArguments {
 
 /// The network with its normalisation as first layer.
 func normalized(_ graph: Graph, _ normalization: Normalization) throws -> Graph {
-  let channels = graph.inputShape[0]
-  let parts = try normalization.expanded(channels: channels)
-  // (x * scale - mean) / std, in double precision, as one factor and one summand.
-  let scale = parts.std.map { Float(Double(parts.scale) / Double($0)) }
-  let shift = zip(parts.mean, parts.std).map { Float(-Double($0) / Double($1)) }
-  return try graph.prepending(
-    ScaleShift(scale: scale, shift: shift, reversesChannels: parts.reversesChannels),
-    name: "normalisation")
+  try graph.normalized(by: normalization)
 }
