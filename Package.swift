@@ -30,7 +30,9 @@ let package = Package(
   products: [
     .library(
       name: "Blindspot",
-      targets: ["Compute", "Networks", "ModelFiles", "Datasets", "Attacks", "Runs"]),
+      targets: [
+        "BlindspotKit", "Compute", "Networks", "ModelFiles", "Datasets", "Attacks", "Runs",
+      ]),
     .executable(name: "blindspot", targets: ["blindspot"]),
   ],
   dependencies: [
@@ -68,11 +70,14 @@ let package = Package(
     module(
       "Runs",
       ["Datasets", "Digests", .product(name: "GRDB", package: "GRDB.swift")]),
+    module(
+      "BlindspotKit",
+      ["Attacks", "Compute", "Datasets", "ModelFiles", "Networks", "Operations", "Reference"]),
     module("Verification", ["Compute", "Operations", "Reference", "Networks", "Kernels"]),
     .executableTarget(
       name: "blindspot",
       dependencies: [
-        "Attacks", "Compute", "Datasets", "Digests", "ModelFiles", "Networks", "Operations",
+        "Attacks", "BlindspotKit", "Compute", "Datasets", "Digests", "ModelFiles", "Networks", "Operations",
         "Reference", "Runs", "Verification",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -97,5 +102,8 @@ let package = Package(
     tests(
       "AttacksTests", ["Support", "Attacks", "Networks", "Operations", "Compute", "Reference"]),
     tests("RunsTests", ["Support", "Runs", "Datasets"]),
-    tests("CommandTests", ["Support"]),
+    tests("BlindspotKitTests", ["Support", "BlindspotKit", "Operations", "Reference"]),
+    tests(
+      "CommandTests",
+      ["Support", "ModelFiles", "Networks", "Operations", "Reference", "Datasets"]),
   ])

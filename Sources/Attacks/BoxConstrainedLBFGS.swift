@@ -31,6 +31,8 @@ public enum AttackTarget: Hashable, Sendable {
 /// Where gradients mislead, as in networks trained against attacks, a walk that trusts their direction
 /// alone goes before the last runs.
 public struct BoxConstrainedLBFGS: Sendable {
+  /// What is minimised besides the distance.
+  public var loss: AttackLoss
   /// What is aimed at.
   public var target: AttackTarget
   /// Pairs of the history.
@@ -64,7 +66,10 @@ public struct BoxConstrainedLBFGS: Sendable {
   public var seed: UInt64 = 0
 
   /// The attack with its default settings.
-  public init(target: AttackTarget = .untargeted) { self.target = target }
+  public init(loss: AttackLoss = .crossEntropy, target: AttackTarget = .untargeted) {
+    self.loss = loss
+    self.target = target
+  }
 
   /// An engine that runs this attack on a compiled network.
   ///

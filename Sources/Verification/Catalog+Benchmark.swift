@@ -23,25 +23,15 @@ private struct ConstantParameters: ParameterSource {
 }
 
 extension OperationCatalog {
-  /// What decides the speed of real networks: every distinct convolution of ResNet-50 as the fused
-  /// network runs it, matrix products, pooling and elementwise operations.
+  /// What decides the speed of real networks: every distinct convolution of ResNet-50 and every
+  /// depthwise one of MobileNetV2 as the fused networks run them, matrix products, pooling and
+  /// elementwise operations.
   ///
   /// - Throws: `ArchitectureError` when the network cannot be built.
   public static func benchmark() throws(ArchitectureError) -> [BenchmarkRow] {
-    let graph = try Architecture.resnet50.graph(parameters: ConstantParameters()).optimized()
-    var rows: [BenchmarkRow] = []
-    var seen: Set<String> = []
-    for node in graph.nodes {
-      guard let convolution = node.operation as? Convolution else { continue }
-      let window = convolution.window
-      let shapes = node.inputs.map { graph.shape(of: $0) }
-      let label =
-        "\(window.kernel.height)x\(window.kernel.width) stride \(window.stride.height)"
-        + (convolution.hasResidual ? " residual" : "")
-      if seen.insert("\(shapes[0]) \(convolution.outputChannels) \(label)").inserted {
-        rows.append(BenchmarkRow(label: label, shapes: shapes, operation: convolution))
-      }
-    }
+    var rows = try convolutions(of: .resnet50) { $0.groups == 1 }
+    // The depthwise ones: what else MobileNetV2 runs are small products.
+    rows += try convolutions(of: .mobilenet) { $0.groups > 1 }
     for (inputs, outputs) in [(2048, 1000), (4096, 4096), (9216, 4096)] {
       rows.append(
         BenchmarkRow(
@@ -76,6 +66,30 @@ extension OperationCatalog {
         label: "size 5", shapes: [[64, 55, 55]], operation: LocalResponseNormalization(size: 5)),
       BenchmarkRow(label: "", shapes: [[1000]], operation: Softmax(axis: 0)),
     ]
+    return rows
+  }
+
+  /// The distinct convolutions of a network.
+  private static func convolutions(
+    of architecture: Architecture, where isWanted: (Convolution) -> Bool
+  ) throws(ArchitectureError) -> [BenchmarkRow] {
+    let graph = try architecture.graph(parameters: ConstantParameters()).optimized()
+    var rows: [BenchmarkRow] = []
+    var seen: Set<String> = []
+    for node in graph.nodes {
+      guard let convolution = node.operation as? Convolution, isWanted(convolution) else {
+        continue
+      }
+      let window = convolution.window
+      let shapes = node.inputs.map { graph.shape(of: $0) }
+      let label =
+        (convolution.groups > 1 ? "depthwise " : "")
+        + "\(window.kernel.height)x\(window.kernel.width) stride \(window.stride.height)"
+        + (convolution.hasResidual ? " residual" : "")
+      if seen.insert("\(shapes[0]) \(convolution.outputChannels) \(label)").inserted {
+        rows.append(BenchmarkRow(label: label, shapes: shapes, operation: convolution))
+      }
+    }
     return rows
   }
 }

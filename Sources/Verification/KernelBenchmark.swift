@@ -12,10 +12,16 @@ public struct KernelMeasurement: Sendable {
   public let family: KernelFamily
   /// The median of the measurements, in seconds on the device.
   public let medianSeconds: Double
+  /// Floating-point operations and bytes of the whole batch.
+  public let cost: Cost
+
   /// 1e9 floating-point operations a second at the median.
-  public let gflops: Double
-  /// The least time that the device's ceilings allow, over the median.
-  public let shareOfCeiling: Double
+  public var gflops: Double { Double(cost.flops) / medianSeconds * 1e-9 }
+
+  /// The least time that a device's ceilings allow, over the median.
+  public func share(of ceilings: DeviceCeilings) -> Double {
+    ceilings.leastSeconds(flops: cost.flops, bytes: cost.bytes) / medianSeconds
+  }
 }
 
 /// Times operations, each pass alone, on memory that holds ordinary numbers.
@@ -39,21 +45,39 @@ public struct KernelBenchmark: Sendable {
   ///
   /// - Throws: `ComputeError` when a kernel cannot be built or run.
   public func measure(
-    _ row: BenchmarkRow, on context: Context, ceilings: DeviceCeilings
+    _ row: BenchmarkRow, on context: Context
   ) throws(ComputeError) -> [KernelMeasurement] {
-    try measure(row.operation, row.shapes, row.label, context, ceilings)
+    try measure(row.operation, row, context)
+  }
+
+  /// Operation and shape of both passes of a row, as their measurements have them.
+  public func names(of row: BenchmarkRow) -> [String] {
+    let shape = shapeText(row)
+    return passes(of: row.operation).map { "\($0) \(shape)" }
+  }
+
+  private func passes(of operation: any Operation) -> [String] {
+    [operation.kind, "gradient of \(operation.kind)"]
+  }
+
+  private func shapeText(_ row: BenchmarkRow) -> String {
+    (row.label.isEmpty ? "" : row.label + " ") + row.shapes.map(Self.text).joined(separator: " + ")
+      + " -> " + Self.text(Self.outputShape(row)) + " batch \(batch)"
+  }
+
+  private static func outputShape(_ row: BenchmarkRow) -> [Int] {
+    do throws(ShapeError) {
+      return try row.operation.outputShape(for: row.shapes)
+    } catch {
+      preconditionFailure("\(row.operation.kind) of \(row.shapes): \(error.description)")
+    }
   }
 
   private func measure(
-    _ operation: some Operation, _ shapes: [[Int]], _ label: String, _ context: Context,
-    _ ceilings: DeviceCeilings
+    _ operation: some Operation, _ row: BenchmarkRow, _ context: Context
   ) throws(ComputeError) -> [KernelMeasurement] {
-    let outputShape: [Int]
-    do throws(ShapeError) {
-      outputShape = try operation.outputShape(for: shapes)
-    } catch {
-      preconditionFailure("\(operation.kind) of \(shapes): \(error.description)")
-    }
+    let shapes = row.shapes
+    let outputShape = Self.outputShape(row)
     let bare = shapes.map { Layout(shape: $0) }
     let bareOutput = Layout(shape: outputShape)
     let inputLayouts = bare.indices.map {
@@ -83,22 +107,25 @@ public struct KernelBenchmark: Sendable {
         outputLayout: bareOutput),
       to: GradientTarget(tensor: try filled(context, inputLayouts[0])))
     let cost = operation.cost(inputs: shapes, output: outputShape)
-    let shape =
-      (label.isEmpty ? "" : label + " ") + shapes.map(Self.text).joined(separator: " + ") + " -> "
-      + Self.text(outputShape) + " batch \(batch)"
+    let repeatedBytes = (batch - 1) * Self.weightBytes(operation)
+    let shape = shapeText(row)
     var result: [KernelMeasurement] = []
-    for (name, recorder) in [
-      (operation.kind, forward), ("gradient of \(operation.kind)", gradient),
-    ] {
-      let seconds = try median(recorder)
+    for (name, recorder) in zip(passes(of: operation), [forward, gradient]) {
       result.append(
         KernelMeasurement(
-          operation: name, shape: shape, family: family, medianSeconds: seconds,
-          gflops: Double(batch * cost.flops) / seconds * 1e-9,
-          shareOfCeiling: ceilings.leastSeconds(
-            flops: batch * cost.flops, bytes: batch * cost.bytes) / seconds))
+          operation: name, shape: shape, family: family, medianSeconds: try median(recorder),
+          cost: Cost(flops: batch * cost.flops, bytes: batch * cost.bytes - repeatedBytes)))
     }
     return result
+  }
+
+  /// The weights, which the cost of a sample counts but a batch reads once.
+  private static func weightBytes(_ operation: some Operation) -> Int {
+    switch operation {
+    case let convolution as Convolution: 4 * convolution.weights.count
+    case let linear as Linear: 4 * linear.weights.count
+    default: 0
+    }
   }
 
   /// The median of the sums over a pass's launches.

@@ -20,33 +20,6 @@ struct AttackRun<Machine: SampleMachine> {
   let extraPictures: Int
   let makeEngine: (CompiledNetwork, AttackTarget) throws -> SlotEngine<Machine>
 
-  private struct Summary: Encodable {
-    var attack: String
-    var model: String
-    var device: String
-    var batch: Int
-    var seconds: Double
-    var images_per_second: Double
-    var peak_device_bytes: Int
-    var run: RunSummary
-
-    private enum Key: String, CodingKey {
-      case attack, model, device, batch, seconds, images_per_second, peak_device_bytes
-    }
-
-    func encode(to encoder: any Encoder) throws {
-      try run.encode(to: encoder)
-      var container = encoder.container(keyedBy: Key.self)
-      try container.encode(attack, forKey: .attack)
-      try container.encode(model, forKey: .model)
-      try container.encode(device, forKey: .device)
-      try container.encode(batch, forKey: .batch)
-      try container.encode(seconds, forKey: .seconds)
-      try container.encode(images_per_second, forKey: .images_per_second)
-      try container.encode(peak_device_bytes, forKey: .peak_device_bytes)
-    }
-  }
-
   func run() throws {
     let loaded = try options.model.load()
     let preprocessing = try options.pictures.prepared()
@@ -54,7 +27,7 @@ struct AttackRun<Machine: SampleMachine> {
     let target = try options.attackTarget(classes: loaded.graph.outputShape.reduce(1, *))
     let targets = try options.targets.map { file in
       var pictures = options.pictures
-      pictures.labels = file
+      pictures.treatment.labels = file
       return try pictures.open(for: loaded.graph, preprocessing)
     }
     let graph = try normalized(loaded.graph, preprocessing.normalization)
@@ -99,12 +72,12 @@ struct AttackRun<Machine: SampleMachine> {
       shouldStop: { wasInterrupted.load(ordering: .relaxed) })
     progress.end()
     let seconds = Date().timeIntervalSince(start)
-    try show(
-      Summary(
-        attack: name, model: loaded.path, device: context.device.name, batch: network.batch,
-        seconds: seconds,
-        images_per_second: Double(results.count - finished.count) / max(seconds, 1e-9),
-        peak_device_bytes: context.peakBytes, run: RunSummary(results: results)))
+    let summary = AttackSummary(
+      attack: name, model: loaded.path, device: context.device.name, batch: network.batch,
+      seconds: seconds,
+      imagesPerSecond: Double(results.count - finished.count) / max(seconds, 1e-9),
+      peakDeviceBytes: context.peakBytes, run: RunSummary(results: results))
+    if options.json { try printJSON(summary) } else { summary.printLines() }
     if wasInterrupted.load(ordering: .relaxed) {
       throw CommandError("interrupted: \(results.count) of \(source.count) pictures are done")
     }
@@ -133,28 +106,6 @@ struct AttackRun<Machine: SampleMachine> {
     return options.resume
       ? try RunStore.resume(folder, expecting: description)
       : try RunStore.create(folder, description, overwrite: options.overwrite)
-  }
-
-  private func show(_ summary: Summary) throws {
-    if options.json { return try printJSON(summary) }
-    let run = summary.run
-    let text = { (value: Double?, digits: Int) in
-      value.map { String(format: "%.\(digits)f", $0) } ?? "-"
-    }
-    print("attack           \(summary.attack) on \(summary.model)")
-    print("device           \(summary.device), batch \(summary.batch)")
-    print("pictures         \(run.samples), \(run.cleanCorrect) classified rightly")
-    print(
-      "success          \(run.succeeded) of \(run.attempted) (\(text(run.successRate, 4))), "
-        + "\(run.succeeded8Bit) after rounding to 8 bits")
-    print("L2               mean \(text(run.meanL2, 4)), median \(text(run.medianL2, 4))")
-    print("RMS, L-infinity  \(text(run.meanRMS, 6)), \(text(run.meanLinf, 5))")
-    print(
-      "evaluations      \(text(run.meanGradientEvaluations, 1)) gradients, "
-        + "\(text(run.meanForwardEvaluations, 1)) forward passes a picture")
-    print(
-      "time             \(text(summary.seconds, 1)) s, \(text(summary.images_per_second, 2)) "
-        + "pictures/s, \(summary.peak_device_bytes >> 20) MiB of device memory")
   }
 }
 

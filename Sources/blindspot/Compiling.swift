@@ -7,28 +7,37 @@ import Operations
 /// The SHA-256 of data, in hexadecimal digits.
 func sha256(_ data: Data) -> String { SHA256.hexDigest(of: data) }
 
-/// Builds a network for a batch, or for the largest batch that fits when none is asked for.
+/// The batch asked for, checked against the device's memory, or as many pictures as fit, at most 32.
 ///
 /// - Parameters:
-///   - batch: The samples of a batch; nil for as many as fit, at most 64.
+///   - batch: The samples of a batch; nil for auto.
 ///   - extraPictures: Pictures of memory a slot that the caller takes besides the network.
 /// - Throws: `CommandError` that says what would fit when the batch does not.
-func compile(
-  _ graph: Graph, context: Context, batch: Int?, samples: Int, family: KernelFamily?,
-  withGradient: Bool, extraPictures: Int, progress: ProgressLine
-) throws -> CompiledNetwork {
+func fittingBatch(
+  _ graph: Graph, on device: Device, batch: Int?, samples: Int, withGradient: Bool,
+  extraPictures: Int
+) throws -> Int {
+  // Fused once: asking for another batch only plans its memory.
+  let graph = graph.optimized()
   let needed = { (batch: Int) in
+    let (pictures, isTooMany) = (extraPictures * graph.inputShape.reduce(1, *) * 4)
+      .multipliedReportingOverflow(by: batch)
+    // The plan of an absurd batch would overflow before it can be refused.
+    guard !isTooMany, batch <= 1 << 24 else { return Int.max }
     let network = CompiledNetwork.estimatedBytes(
       graph, batch: batch, withGradient: withGradient,
-      largestBufferBytes: context.device.largestBufferBytes)
-    let pictures = batch * extraPictures * graph.inputShape.reduce(1, *) * 4
+      largestBufferBytes: device.largestBufferBytes)
     let (sum, isTooLarge) = network.addingReportingOverflow(pictures)
     return isTooLarge ? Int.max : sum
   }
   // Drivers need room of their own, and a processor's memory is the host's too.
-  let available = context.device.globalMemoryBytes / 10 * 8
+  let available = device.globalMemoryBytes / 10 * 8
+  guard needed(1) <= available else {
+    throw CommandError(
+      "not even one picture fits: \(device.name) has \(available >> 20) MiB to give")
+  }
   var fitting = 1
-  while fitting < 1024, needed(fitting * 2) <= available { fitting *= 2 }
+  while fitting < batch ?? 32, needed(fitting * 2) <= available { fitting *= 2 }
   if let batch, needed(batch) > available {
     var (fits, tooLarge) = (fitting, 2 * fitting)
     while tooLarge - fits > 1 {
@@ -38,10 +47,22 @@ func compile(
     let size = needed(batch)
     throw CommandError(
       "a batch of \(batch) needs "
-        + (size == .max ? "a larger buffer than there can be" : "\(size >> 20) MiB")
-        + ", \(context.device.name) has \(available >> 20) MiB to give: --batch \(fits) would fit")
+        + (size == .max ? "larger buffers than there can be" : "\(size >> 20) MiB")
+        + ", \(device.name) has \(available >> 20) MiB to give: --batch \(fits) would fit")
   }
-  let size = batch ?? min(fitting, 32, max(1, samples))
+  return batch ?? min(fitting, 32, max(1, samples))
+}
+
+/// Builds a network for a batch that fits, or for the largest that does, at most 32.
+///
+/// - Throws: `CommandError` that says what would fit when the batch does not.
+func compile(
+  _ graph: Graph, context: Context, batch: Int?, samples: Int, family: KernelFamily?,
+  withGradient: Bool, extraPictures: Int, progress: ProgressLine
+) throws -> CompiledNetwork {
+  let size = try fittingBatch(
+    graph, on: context.device, batch: batch, samples: samples, withGradient: withGradient,
+    extraPictures: extraPictures)
   return try CompiledNetwork(
     graph, context: context, batch: size, family: family, withGradient: withGradient
   ) { done, all in

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Attacks
+import BlindspotKit
 import Compute
 import Datasets
 import Foundation
@@ -97,6 +97,18 @@ struct PictureOptions: ParsableArguments {
   @Option(help: "A folder of JPEG or PNG, an .npy array, IDX files (.gz) or CIFAR-10's .bin.")
   var images: String
 
+  @OptionGroup var treatment: PictureTreatment
+
+  func prepared() throws -> Preprocessing { try treatment.prepared() }
+
+  /// The pictures, checked against the network's input and classes.
+  func open(for graph: Graph, _ preprocessing: Preprocessing) throws -> any PictureSource {
+    try treatment.open(images, for: graph, preprocessing)
+  }
+}
+
+/// How pictures become the network's input.
+struct PictureTreatment: ParsableArguments {
   @Option(help: "Labels: CSV (filename,label), .npy, IDX, or synset_words.txt.")
   var labels: String?
 
@@ -132,8 +144,10 @@ struct PictureOptions: ParsableArguments {
     return preprocessing
   }
 
-  /// The pictures, checked against the network's input and classes.
-  func open(for graph: Graph, _ preprocessing: Preprocessing) throws -> any PictureSource {
+  /// The pictures at a path, checked against the network's input and classes.
+  func open(
+    _ images: String, for graph: Graph, _ preprocessing: Preprocessing
+  ) throws -> any PictureSource {
     let source = try openPictures(
       URL(fileURLWithPath: images), labels: labels.map { URL(fileURLWithPath: $0) },
       preprocessing: preprocessing, classCount: graph.outputShape.reduce(1, *), limit: limit)
@@ -150,12 +164,5 @@ struct PictureOptions: ParsableArguments {
 
 /// The network with its normalisation as first layer.
 func normalized(_ graph: Graph, _ normalization: Normalization) throws -> Graph {
-  let channels = graph.inputShape[0]
-  let parts = try normalization.expanded(channels: channels)
-  // (x * scale - mean) / std, in double precision, as one factor and one summand.
-  let scale = parts.std.map { Float(Double(parts.scale) / Double($0)) }
-  let shift = zip(parts.mean, parts.std).map { Float(-Double($0) / Double($1)) }
-  return try graph.prepending(
-    ScaleShift(scale: scale, shift: shift, reversesChannels: parts.reversesChannels),
-    name: "normalisation")
+  try graph.normalized(by: normalization)
 }

@@ -101,15 +101,23 @@ struct Verify: ParsableCommand {
   /// Prints what was found; a difference is a failure of the command.
   private func finish(_ result: VerifyResult) throws {
     if json {
-      try printJSON(result)
+      try printJSON(part == nil ? result.summary : result)
     } else {
-      for line in result.failures { print(line.split(separator: "\n").joined(separator: " ")) }
+      for line in result.failures ?? [] {
+        print(line.split(separator: "\n").joined(separator: " "))
+      }
       for reason in result.skipped { print("skipped: \(reason)") }
       print(
         "\(result.device), driver \(result.driver): \(result.cases) cases, \(result.failed) failed, "
           + "arithmetic \(result.canonical ? "canonical" : "not canonical")")
     }
     guard result.bitIdentical else {
+      if json, part == nil {
+        for line in result.failures ?? [] {
+          FileHandle.standardError.write(
+            Data((line.split(separator: "\n").joined(separator: " ") + "\n").utf8))
+        }
+      }
       throw CommandError(
         result.failed > 0
           ? "\(result.failed) of \(result.cases) cases differ from the reference path"
@@ -127,7 +135,8 @@ private struct VerifyResult: Codable {
   var bitIdentical: Bool
   var skipped: [String]
   var canonical: Bool
-  var failures: [String]
+  /// One line for each difference; only parts of a verification print them as JSON.
+  var failures: [String]?
 
   enum CodingKeys: String, CodingKey {
     case device, driver, cases, failed, skipped, canonical, failures
@@ -145,6 +154,13 @@ private struct VerifyResult: Codable {
     failures = report.failures
   }
 
+  /// What was found, without the single differences.
+  var summary: VerifyResult {
+    var result = self
+    result.failures = nil
+    return result
+  }
+
   /// What two parts found together.
   func joined(with other: VerifyResult) -> VerifyResult {
     var result = self
@@ -153,7 +169,7 @@ private struct VerifyResult: Codable {
     result.bitIdentical = bitIdentical && other.bitIdentical
     result.canonical = canonical && other.canonical
     result.skipped += other.skipped.filter { !skipped.contains($0) }
-    result.failures += other.failures
+    result.failures = (failures ?? []) + (other.failures ?? [])
     return result
   }
 }

@@ -30,13 +30,16 @@ private let modules = [
   Module("ModelFiles", ["Networks", "Operations", "Reference", "CZlib", "SwiftProtobuf"]),
   Module("Datasets", ["Reference", "CTurboJPEG", "CPNG", "CZlib"]),
   Module("Attacks", ["Networks", "Operations", "Compute", "Reference"]),
+  Module(
+    "BlindspotKit",
+    ["Attacks", "Compute", "Datasets", "ModelFiles", "Networks", "Operations", "Reference"]),
   Module("Verification", ["Networks", "Operations", "Compute", "Kernels", "Reference"]),
   Module("Runs", ["Datasets", "Digests", "GRDB"]),
   Module(
     "blindspot",
     [
-      "Attacks", "Compute", "Datasets", "Digests", "ModelFiles", "Networks", "Operations",
-      "Reference", "Runs", "Verification", "ArgumentParser", "Glibc",
+      "Attacks", "BlindspotKit", "Compute", "Datasets", "Digests", "ModelFiles", "Networks",
+      "Operations", "Reference", "Runs", "Verification", "ArgumentParser", "Glibc",
     ]),
 ]
 

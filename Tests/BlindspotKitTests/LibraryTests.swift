@@ -1,0 +1,219 @@
+import BlindspotKit
+import Foundation
+import Operations
+import Reference
+import Support
+import Testing
+
+/// A small network as an ONNX file and a folder of pictures for it; gone with the object.
+private final class SmallWorld {
+  let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+  var model: URL { folder.appending(path: "small.onnx") }
+  var pictures: URL { folder.appending(path: "pictures") }
+
+  init(pictures count: Int = 10) throws {
+    try FileManager.default.createDirectory(at: pictures, withIntermediateDirectories: true)
+    try writeONNX(Self.graph(), to: model)
+    for index in 0..<count {
+      let stream = PhiloxStream(seed: 7, sample: UInt64(index), attack: 0, restart: 0)
+      let shape = PictureShape(channels: 3, height: 9, width: 7)
+      let picture = RGBImage(planar: stream.uniform(count: shape.count, step: 0), shape: shape)
+      try PNG.write(picture, to: pictures.appending(path: "\(index).png"))
+    }
+  }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  /// Convolution, ReLU and a matrix product to five classes of 3x9x7 pictures.
+  static func graph() throws -> Graph {
+    func values(_ shape: [Int], seed: UInt64, scale: Float) -> Tensor<Float> {
+      let stream = PhiloxStream(seed: seed, sample: 0, attack: 0, restart: 0)
+      let drawn = stream.symmetric(count: shape.reduce(1, *), step: 0)
+      return Tensor(shape: shape, values: drawn.map { scale * $0 })
+    }
+    var graph = Graph(inputShape: [3, 9, 7])
+    try graph.append(
+      Convolution(
+        weights: values([8, 3, 3, 3], seed: 1, scale: 0.4),
+        window: WindowGeometry(kernel: Extent(3), padding: Padding(1))))
+    try graph.append(Pointwise(.activation(.relu)))
+    try graph.append(Reshape(shape: [8 * 9 * 7]))
+    try graph.append(Linear(weights: values([8 * 9 * 7, 5], seed: 3, scale: 0.2)))
+    return graph
+  }
+
+  func network(batch: Int = 4) throws -> PreparedNetwork {
+    try Network(onnx: model).compiled(for: Device.preferred(), batch: batch, cache: .none)
+  }
+}
+
+@Suite(.serialized) struct LibraryTests {
+  @Test func `the call site of the documentation`() async throws {
+    let world = try SmallWorld()
+    let (modelURL, folderURL) = (world.model, world.pictures)
+    var lines: [String] = []
+    func print(_ id: Int, _ l2: Double, _ adversarialClass: Int) {
+      lines.append("\(id) \(l2) \(adversarialClass)")
+    }
+    // The example, to the letter:
+    let device = try Device.preferred()
+    let network = try Network(onnx: modelURL).compiled(
+      for: device, batch: 64, preprocessing: .imageNet)
+    let attack = BoxConstrainedLBFGS(loss: .crossEntropy, target: .runnerUp)
+    for try await sample in attack.run(on: network, pictures: try PictureFolder(folderURL)) {
+      print(sample.id, sample.distance.l2, sample.adversarialClass)
+    }
+    #expect(lines.count == 10)
+    #expect(Set(lines.compactMap { $0.split(separator: " ").first }).count == 10)
+  }
+
+  @Test func `what the sequence reports is true of the network's file`() async throws {
+    let world = try SmallWorld()
+    let source = try PictureFolder(world.pictures)
+    let network = try world.network()
+    // Double precision, on the graph that was written: none of the engine's code.
+    let reference = ReferenceNetwork(try SmallWorld.graph())
+    var succeeded = 0
+    for try await sample in BoxConstrainedLBFGS().run(on: network, pictures: source) {
+      let clean = try source.sample(at: sample.id)
+      #expect(sample.name == clean.id)
+      guard let picture = sample.result.adversarial else {
+        #expect(!sample.succeeded && sample.distance.l2 == .infinity)
+        continue
+      }
+      let pixels = [clean.pixels, picture].map { pixels in
+        Tensor(shape: [1, 3, 9, 7], values: pixels.map(Double.init))
+      }
+      let classes = pixels.map { pixels in
+        let logits = reference.forward(pixels).values
+        return logits.indices.max { logits[$0] < logits[$1] }
+      }
+      #expect(classes == [sample.result.cleanClass, sample.adversarialClass])
+      #expect(classes[0] != classes[1])
+      let squares = zip(pixels[0].values, pixels[1].values).map { ($0 - $1) * ($0 - $1) }
+      #expect(abs(squares.reduce(0, +).squareRoot() - sample.distance.l2) < 1e-9)
+      succeeded += 1
+    }
+    #expect(succeeded > 5)
+  }
+
+  @Test func `two attacks on one network take turns`() async throws {
+    let world = try SmallWorld()
+    let source = try PictureFolder(world.pictures)
+    let network = try world.network(batch: 3)
+    func distances() async throws -> [Int: Double] {
+      var found: [Int: Double] = [:]
+      for try await sample in BoxConstrainedLBFGS().run(on: network, pictures: source) {
+        found[sample.id] = sample.distance.l2
+      }
+      return found
+    }
+    async let first = distances()
+    async let second = distances()
+    let both = try await [first, second]
+    #expect(both[0] == both[1])
+    #expect(both[0].count == 10)
+  }
+
+  @Test(.timeLimit(.minutes(2))) func `cancellation stops the attack and is told`() async throws {
+    let world = try SmallWorld()
+    let network = try world.network(batch: 1)
+    let endless = RepeatedPictures(try PictureFolder(world.pictures), count: 100_000)
+    let task = Task {
+      var count = 0
+      for try await _ in ProjectedGradientDescent().run(on: network, pictures: endless) {
+        count += 1
+        if count == 3 { withUnsafeCurrentTask { unsafe $0?.cancel() } }
+      }
+      return count
+    }
+    await #expect(throws: CancellationError.self) { try await task.value }
+    // The network is free again: another attack gets it.
+    var count = 0
+    for try await _ in ProjectedGradientDescent().run(
+      on: network, pictures: try PictureFolder(world.pictures))
+    { count += 1 }
+    #expect(count == 10)
+  }
+
+  @Test(.timeLimit(.minutes(2))) func `a loop that is left frees the network`() async throws {
+    let world = try SmallWorld()
+    let network = try world.network(batch: 2)
+    let endless = RepeatedPictures(try PictureFolder(world.pictures), count: 100_000)
+    for _ in 0..<3 {
+      for try await _ in ProjectedGradientDescent().run(on: network, pictures: endless) { break }
+    }
+    #expect(endless.taken < 3 * 40, "the attack ran ahead of those who take its results")
+  }
+
+  @Test func `pictures of another size and labels without a class are refused`() async throws {
+    let world = try SmallWorld()
+    let network = try world.network()
+    let pixels = [Float](repeating: 0.5, count: 3 * 9 * 9)
+    func attack(_ side: Int, label: Int?) async throws {
+      let shape = PictureShape(channels: 3, height: 9, width: side)
+      let source = try InMemoryPictures(
+        [
+          PictureSample(
+            index: 0, id: "odd", label: label, pixels: Array(pixels.prefix(shape.count)),
+            shape: shape)
+        ], name: "one")
+      for try await _ in BoxConstrainedLBFGS().run(on: network, pictures: source) {}
+    }
+    let size = await #expect(throws: DatasetError.self) { try await attack(9, label: nil) }
+    #expect(size?.description.contains("the network takes 3x9x7") == true)
+    let label = await #expect(throws: DatasetError.self) { try await attack(7, label: 5) }
+    #expect(label?.code == .invalidLabel)
+    try await attack(7, label: 4)
+  }
+
+  @Test func `the example of the README is compiled here`() throws {
+    let example = try String(
+      contentsOf: SharedData.packageRoot.appending(path: "README.md"), encoding: .utf8
+    )
+    .split(separator: "```swift\n").dropFirst().first?.split(separator: "\n```").first
+    let this = try String(contentsOfFile: #filePath, encoding: .utf8).split(separator: "\n")
+      .map { $0.trimmingCharacters(in: .whitespaces) }
+    let lines = try #require(example).split(separator: "\n")
+      .map { $0.trimmingCharacters(in: .whitespaces) }
+    #expect(lines.count > 5)
+    for line in lines { #expect(this.contains(line), "README.md: \(line)") }
+  }
+
+  /// Never run: it only has to compile, its files are the reader's.
+  private func readme() async throws {
+    let device = try Device.preferred()
+    let model = URL(fileURLWithPath: "squeezenet1.1.onnx")
+    let network = try Network(onnx: model)
+      .compiled(for: device, batch: 16, preprocessing: .caffe)
+    let photos = try PictureFolder(
+      URL(fileURLWithPath: "photos"), labels: .csv(URL(fileURLWithPath: "labels.csv")),
+      preprocessing: .caffe)
+    let attack = BoxConstrainedLBFGS(loss: .crossEntropy, target: .runnerUp)
+    for try await sample in attack.run(on: network, pictures: photos) where sample.succeeded {
+      print(sample.name, sample.distance.l2, sample.adversarialClass)
+    }
+  }
+}
+
+/// The pictures of a source over and over.
+private final class RepeatedPictures: PictureSource {
+  let source: any PictureSource
+  let count: Int
+  private let counter = Counter()
+
+  init(_ source: any PictureSource, count: Int) {
+    self.source = source
+    self.count = count
+  }
+
+  var shape: PictureShape { source.shape }
+  var provenance: [String] { source.provenance }
+  /// How many pictures were asked for.
+  var taken: Int { counter.value }
+
+  func sample(at index: Int) throws(DatasetError) -> PictureSample {
+    counter.increase()
+    return try source.sample(at: index % source.count)
+  }
+}
