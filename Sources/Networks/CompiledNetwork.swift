@@ -27,6 +27,8 @@ public final class CompiledNetwork {
 
   private let forwardPass: Recorder
   private let gradientPass: Recorder
+  /// The node of each launch of both passes.
+  private var launchNodes: (forward: [Int], gradient: [Int]) = ([], [])
 
   /// Builds a network for a device.
   ///
@@ -60,6 +62,7 @@ public final class CompiledNetwork {
     let steps = self.graph.nodes.count * (withGradient ? 2 : 1)
     for (index, node) in self.graph.nodes.enumerated() {
       try Self.recordForward(node, index, memory, forwardPass)
+      launchNodes.forward.fill(with: index, upTo: forwardPass.launches.count)
       progress?(index + 1, steps)
     }
     guard withGradient else { return }
@@ -67,10 +70,13 @@ public final class CompiledNetwork {
       // Nothing reads the result, so nobody else applies the derivative of its activation.
       let gradient = memory.gradient(self.graph.output)
       try recordCopy(gradientPass, from: gradient, to: GradientTarget(tensor: gradient, mask: mask))
+      launchNodes.gradient.fill(
+        with: self.graph.nodes.count - 1, upTo: gradientPass.launches.count)
     }
     var started: Set<ValueID> = []
     for (index, node) in self.graph.nodes.enumerated().reversed() {
       try Self.recordGradient(node, index, memory, gradientPass, started: &started)
+      launchNodes.gradient.fill(with: index, upTo: gradientPass.launches.count)
       progress?(2 * self.graph.nodes.count - index, steps)
     }
   }
@@ -96,9 +102,31 @@ public final class CompiledNetwork {
   /// Queues the gradient pass, from `logitsGradient` to `inputGradient`, after a `forward()`.
   public func gradient() throws(ComputeError) { try gradientPass.run() }
 
-  /// The launches of both passes, for measurements.
-  public var launches: (forward: [Launch], gradient: [Launch]) {
-    (forwardPass.launches, gradientPass.launches)
+  /// One launch of a pass, how long it took and which node asked for it.
+  public struct TimedLaunch: Sendable {
+    /// The position in `graph.nodes`.
+    public let node: Int
+    /// Whether it belongs to the gradient pass.
+    public let isGradient: Bool
+    /// The kernel's name.
+    public let kernel: String
+    /// Seconds on the device's clock.
+    public let seconds: Double
+  }
+
+  /// Runs both passes launch by launch, waiting for each.
+  public func timedPasses() throws(ComputeError) -> [TimedLaunch] {
+    var times: [TimedLaunch] = []
+    for (launch, node) in zip(forwardPass.launches, launchNodes.forward) {
+      times.append(
+        TimedLaunch(
+          node: node, isGradient: false, kernel: launch.name, seconds: try launch.timed()))
+    }
+    for (launch, node) in zip(gradientPass.launches, launchNodes.gradient) {
+      times.append(
+        TimedLaunch(node: node, isGradient: true, kernel: launch.name, seconds: try launch.timed()))
+    }
+    return times
   }
 
   /// Writes a batch of pictures `[N]` + input shape, padded with zeros to the whole batch.
@@ -153,5 +181,12 @@ public final class CompiledNetwork {
           tensor: memory.gradient(value), accumulates: !started.insert(value).inserted,
           mask: isLast ? memory.mask(of: value) : nil))
     }
+  }
+}
+
+extension [Int] {
+  /// Appends a number until there are so many.
+  fileprivate mutating func fill(with value: Int, upTo count: Int) {
+    append(contentsOf: repeatElement(value, count: Swift.max(0, count - self.count)))
   }
 }

@@ -56,6 +56,18 @@ public struct Graph: Sendable {
     }
   }
 
+  /// Multiplications, each with its addition, of a convolution or matrix product for one sample;
+  /// 0 for other operations.
+  public func multiplyAdds(of node: Node) -> Double {
+    let shape = shape(of: node.output)
+    switch node.operation {
+    case let convolution as Convolution:
+      return Double(convolution.weights.count) * Double(shape[1] * shape[2])
+    case let linear as Linear: return Double(linear.weights.count)
+    default: return 0
+    }
+  }
+
   /// The shape of the result of one sample.
   public var outputShape: [Int] { shape(of: output) }
 

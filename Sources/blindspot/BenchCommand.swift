@@ -8,7 +8,7 @@ import Verification
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measures kernels, networks and attacks on a device.",
-    subcommands: [BenchKernels.self, BenchNetwork.self, BenchAttack.self])
+    subcommands: [BenchKernels.self, BenchNetwork.self, BenchLayers.self, BenchAttack.self])
 }
 
 /// `blindspot bench kernels`: each kernel against the device's ceilings.

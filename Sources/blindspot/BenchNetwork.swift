@@ -30,13 +30,7 @@ struct BenchNetwork: ParsableCommand {
     let device = try Device.matching(place.device)
     let family = try place.kernelFamily()
     let asked = try place.batchSize()
-    let bare = try model.load().graph
-    // Attacks put the normalisation before the network; convolutions rely on its zero border.
-    let channels = bare.inputShape[0]
-    let graph = try bare.prepending(
-      ScaleShift(
-        scale: Array(repeating: 4, count: channels), shift: Array(repeating: -2, count: channels)),
-      name: "normalisation")
+    let graph = try model.load().graph.withBenchNormalisation()
     let batch = try fittingBatch(
       graph, on: device, batch: asked, samples: .max, withGradient: true, extraPictures: 0)
     if startOnly {
@@ -201,5 +195,16 @@ private struct NetworkResult: Encodable {
     case bytesPerImage = "bytes_per_image"
     case firstRunSeconds = "first_run_seconds"
     case warmStartSeconds = "warm_start_seconds"
+  }
+}
+
+extension Graph {
+  /// Attacks put the normalisation before the network; convolutions rely on its zero border.
+  func withBenchNormalisation() throws -> Graph {
+    let channels = inputShape[0]
+    return try prepending(
+      ScaleShift(
+        scale: Array(repeating: 4, count: channels), shift: Array(repeating: -2, count: channels)),
+      name: "normalisation")
   }
 }
