@@ -39,8 +39,9 @@ public struct BoxConstrainedLBFGS: Sendable {
   public var history = 5
   /// At most so many gradient evaluations for one picture.
   public var maximumEvaluations = 300
-  /// Gradient evaluations after which a picture that has not converged is taken by a walk along the
-  /// unit gradient on spheres (Rony et al. 2019) to a boundary from where L-BFGS goes on.
+  /// Gradient evaluations after which a walk takes a picture that has not converged to a boundary.
+  ///
+  /// It follows the unit gradient on spheres (Rony et al. 2019); L-BFGS goes on from where it ends.
   public var patience = 60
   /// At most so many steps of that walk.
   public var walkSteps = 200

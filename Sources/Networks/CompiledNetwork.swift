@@ -174,6 +174,11 @@ public final class CompiledNetwork {
     if gradient.layout.border != .zero { try recordBorderFill(recorder, gradient) }
     let saved = memory.saved(node, index)
     for (position, value) in node.inputs.enumerated() {
+      if memory.plan.sharesGradient(of: value, with: node.output) {
+        // The output's gradient becomes the input's where it lies.
+        started.insert(value)
+        continue
+      }
       let isLast = memory.plan.lastShare(of: value) == (index, position)
       try node.operation.recordGradient(
         recorder, of: position, gradient: gradient, saved: saved,

@@ -15,6 +15,8 @@ struct MemoryPlan {
   private(set) var needs: [Needs] = []
   /// The last node, in the order of the gradient pass, that adds to a value's gradient.
   private var lastShares: [ValueID: (Int, Int)] = [:]
+  /// The values whose gradients lie where another value's gradient was.
+  private var gradientOwners: [ValueID: ValueID] = [:]
   private(set) var floats: [Slot: ArenaPlan.Place] = [:]
   private(set) var bytes: [Slot: ArenaPlan.Place] = [:]
   private(set) var floatBins: [Int] = []
@@ -33,11 +35,21 @@ struct MemoryPlan {
     self.batch = batch
     self.withGradient = withGradient
     layOut()
+    if withGradient { shareGradients() }
     place(largestBufferBytes: largestBufferBytes)
   }
 
   /// The node and input position of the last share of a value's gradient.
   func lastShare(of value: ValueID) -> (Int, Int) { lastShares[value] ?? (-1, -1) }
+
+  /// The value in whose gradient's memory a value's gradient lies: mostly its own.
+  func gradientOwner(of value: ValueID) -> ValueID { gradientOwners[value] ?? value }
+
+  /// Whether a node's input takes over the memory of its output's gradient.
+  func sharesGradient(of value: ValueID, with output: ValueID) -> Bool {
+    value != output && gradientOwners[value] != nil
+      && gradientOwner(of: value) == gradientOwner(of: output)
+  }
 
   func layout(_ value: ValueID) -> Layout {
     valueLayouts[value] ?? Layout(shape: graph.shape(of: value))
@@ -71,6 +83,32 @@ struct MemoryPlan {
     needs = graph.nodes.map { node in
       node.operation.needs(inputs: node.inputs.map(layout), output: layout(node.output))
     }
+  }
+
+  /// Finds the gradients that begin as a copy of their node's output gradient, which nobody reads
+  /// afterwards: the residual connections.
+  private mutating func shareGradients() {
+    var started: Set<ValueID> = []
+    for (index, node) in graph.nodes.enumerated().reversed() {
+      defer { started.formUnion(node.inputs) }
+      let inputs = node.inputs.map(layout)
+      let output = layout(node.output)
+      let position = node.inputs.indices.first { position in
+        let value = node.inputs[position]
+        let isMaskedHere = lastShare(of: value) == (index, position) && hasMask(value)
+        return node.operation.passesGradient(to: position, inputs: inputs, output: output)
+          && value != graph.input && !started.contains(value) && !isMaskedHere
+          && node.inputs.count(where: { $0 == value }) == 1
+          && gradientLayout(value) == gradientLayout(node.output)
+      }
+      guard let position else { continue }
+      gradientOwners[node.inputs[position]] = gradientOwner(of: node.output)
+    }
+  }
+
+  /// Whether an activation follows the operation that makes a value.
+  private func hasMask(_ value: ValueID) -> Bool {
+    graph.nodes.contains { $0.output == value && $0.operation.activation != .none }
   }
 
   private mutating func place(largestBufferBytes: Int) {
@@ -108,11 +146,14 @@ struct MemoryPlan {
         .gradient(graph.output), batch * gradientLayout(graph.output).imageStride, from: lossStep)
       for (index, node) in graph.nodes.enumerated().reversed() {
         let step = backward(index)
-        requests.use(.gradient(node.output), at: step)
+        requests.use(.gradient(gradientOwner(of: node.output)), at: step)
         for value in node.inputs where value != graph.input {
-          requests.floats(
-            .gradient(value), batch * gradientLayout(value).imageStride, from: step)
-          requests.use(.gradient(value), at: step)
+          let owner = gradientOwner(of: value)
+          if owner == value {
+            requests.floats(
+              .gradient(value), batch * gradientLayout(value).imageStride, from: step)
+          }
+          requests.use(.gradient(owner), at: step)
         }
       }
     }
@@ -188,7 +229,8 @@ struct PlannedMemory {
 
   func gradient(_ value: ValueID) -> DeviceTensor {
     value == plan.graph.input
-      ? inputGradient : tensor(.gradient(value), plan.gradientLayout(value))
+      ? inputGradient
+      : tensor(.gradient(plan.gradientOwner(of: value)), plan.gradientLayout(value))
   }
 
   /// The activation that made a value and its bits; nil when there is none or no gradient.

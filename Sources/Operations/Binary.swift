@@ -70,6 +70,11 @@ public struct Binary: Operation {
     return result
   }
 
+  /// An operand of an addition that is not repeated takes the output's gradient.
+  public func passesGradient(to position: Int, inputs: [Layout], output: Layout) -> Bool {
+    function == .add && inputs[position].shape == output.shape
+  }
+
   /// The cost of the forward pass for one sample.
   public func cost(inputs: [[Int]], output: [Int]) -> Cost {
     let count = output.reduce(1, *)

@@ -51,6 +51,11 @@ extension Convolution {
       right: columns.map { max(0, $0.highest - output.width + 1) }.max() ?? 0)
   }
 
+  /// The residual's gradient is the output's.
+  public func passesGradient(to position: Int, inputs: [Layout], output: Layout) -> Bool {
+    position == 1
+  }
+
   /// Records the forward pass.
   public func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget

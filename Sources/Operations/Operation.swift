@@ -79,6 +79,10 @@ public protocol Operation: Sendable {
   /// The zero border that the output's gradient must have for the gradient pass.
   func gradientBorder(inputs: [Layout], output: Layout) -> Padding
 
+  /// Whether the gradient of the input at a position is the output's gradient as it is, so that both
+  /// may be one tensor.
+  func passesGradient(to position: Int, inputs: [Layout], output: Layout) -> Bool
+
   /// Records the launches of the forward pass.
   func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
@@ -98,6 +102,8 @@ extension Operation {
   public func inputBorder(_ position: Int, inputs: [Layout], output: Layout) -> Padding { .zero }
   /// No border.
   public func gradientBorder(inputs: [Layout], output: Layout) -> Padding { .zero }
+  /// The gradient is computed.
+  public func passesGradient(to position: Int, inputs: [Layout], output: Layout) -> Bool { false }
   /// Nothing is kept.
   public func needs(inputs: [Layout], output: Layout) -> Needs { Needs() }
 }

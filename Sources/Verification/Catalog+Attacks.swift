@@ -43,7 +43,9 @@ private struct SlotMemory {
     var streams: [Int32] = []
     for (command, numbers) in requests {
       words += [command.rawValue, Int32(numbers.pairs), Int32(numbers.newest), 0]
-      values += [numbers.c, numbers.c, numbers.alpha, numbers.firstGamma, numbers.half, numbers.radius, 0, 0]
+      values += [
+        numbers.c, numbers.c, numbers.alpha, numbers.firstGamma, numbers.half, numbers.radius, 0, 0,
+      ]
       streams += [Int32(bitPattern: numbers.key.x), Int32(bitPattern: numbers.key.y)]
     }
     try commands.write(words)
