@@ -123,7 +123,7 @@ private final class SmallWorld {
       var count = 0
       for try await _ in ProjectedGradientDescent().run(on: network, pictures: endless) {
         count += 1
-        if count == 3 { withUnsafeCurrentTask { unsafe $0?.cancel() } }
+        if count == 3 { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
       }
       return count
     }
