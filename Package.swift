@@ -77,8 +77,8 @@ let package = Package(
     .executableTarget(
       name: "blindspot",
       dependencies: [
-        "Attacks", "BlindspotKit", "Compute", "Datasets", "Digests", "ModelFiles", "Networks", "Operations",
-        "Reference", "Runs", "Verification",
+        "Attacks", "BlindspotKit", "Compute", "Datasets", "Digests", "ModelFiles", "Networks",
+        "Operations", "Reference", "Runs", "Verification",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -21,6 +21,7 @@ struct AttackRun<Machine: SampleMachine> {
   let makeEngine: (CompiledNetwork, AttackTarget) throws -> SlotEngine<Machine>
 
   func run() throws {
+    let isNew = try checkOutput()
     let loaded = try options.model.load()
     let preprocessing = try options.pictures.prepared()
     let source = try options.pictures.open(for: loaded.graph, preprocessing)
@@ -46,30 +47,39 @@ struct AttackRun<Machine: SampleMachine> {
     signal(SIGINT) { _ in wasInterrupted.store(true, ordering: .relaxed) }
     let start = Date()
     var (attempted, succeeded) = (0, 0)
-    try engine.run(
-      next: {
-        guard let next = prefetcher.waitForNext() else { return nil }
-        let sample = try next.get()
-        return AttackSample(
-          id: sample.index, name: sample.id, pixels: sample.pixels, label: sample.label,
-          target: try targets?.sample(at: sample.index).label)
-      },
-      emit: { done in
-        let rows = done.map(SampleResult.init)
-        try store?.append(
-          zip(rows, done).map { row, result in
-            FinishedSample(
-              result: row, adversarial: result.adversarial,
-              picture: result.rounded?.map { UInt8(($0 * 255).rounded()) })
-          })
-        results += rows
-        attempted += rows.count(where: \.attempted)
-        succeeded += rows.count(where: \.success)
-        progress.update(
-          done: results.count - finished.count, of: indices.count,
-          "\(succeeded) of \(attempted) attacked succeeded")
-      },
-      shouldStop: { wasInterrupted.load(ordering: .relaxed) })
+    do {
+      try engine.run(
+        next: {
+          guard let next = prefetcher.waitForNext() else { return nil }
+          let sample = try next.get()
+          return AttackSample(
+            id: sample.index, name: sample.id, pixels: sample.pixels, label: sample.label,
+            target: try targets?.sample(at: sample.index).label)
+        },
+        emit: { done in
+          let rows = done.map(SampleResult.init)
+          try store?.append(
+            zip(rows, done).map { row, result in
+              FinishedSample(
+                result: row, adversarial: result.adversarial,
+                picture: result.rounded?.map { UInt8(($0 * 255).rounded()) })
+            })
+          results += rows
+          attempted += rows.count(where: \.attempted)
+          succeeded += rows.count(where: \.success)
+          progress.update(
+            done: results.count - finished.count, of: indices.count,
+            "\(succeeded) of \(attempted) attacked succeeded")
+        },
+        shouldStop: { wasInterrupted.load(ordering: .relaxed) })
+    } catch {
+      progress.end()
+      // A run without a single result is worth nothing, and would be in the way of the next try.
+      if let store, isNew, store.finishedCount == 0 {
+        try? FileManager.default.removeItem(at: store.folder)
+      }
+      throw error
+    }
     progress.end()
     let seconds = Date().timeIntervalSince(start)
     let summary = AttackSummary(
@@ -81,6 +91,17 @@ struct AttackRun<Machine: SampleMachine> {
     if wasInterrupted.load(ordering: .relaxed) {
       throw CommandError("interrupted: \(results.count) of \(source.count) pictures are done")
     }
+  }
+
+  /// Whether the output's folder does not exist yet; throws when it is no folder.
+  private func checkOutput() throws -> Bool {
+    guard let output = options.output else { return false }
+    var isFolder: ObjCBool = false
+    guard unsafe FileManager.default.fileExists(atPath: output, isDirectory: &isFolder) else {
+      return true
+    }
+    guard isFolder.boolValue else { throw CommandError("\(output): is a file, not a folder") }
+    return false
   }
 
   private func openStore(

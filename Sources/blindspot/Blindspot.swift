@@ -15,17 +15,26 @@ struct Blindspot: ParsableCommand {
       Devices.self, Verify.self, Classify.self, Attack.self, Bench.self, Demo.self,
     ])
 
-  /// Runs a command; a failure is one line on standard error and exit code 1, bad usage 64.
+  /// Runs a command; a failure is one line on standard error and exit code 1.
+  ///
+  /// A command line that cannot be parsed is answered with the usage and exit code 64 (`EX_USAGE`).
   static func main() {
     do {
-      var command = try parseAsRoot()
+      var command = parsed()
       try command.run()
     } catch {
-      let code = exitCode(for: error)
-      if code == .success || code == .validationFailure { exit(withError: error) }
+      if exitCode(for: error) == .success { exit(withError: error) }
       let line = "\(error)".split(separator: "\n").joined(separator: " ")
       FileHandle.standardError.write(Data("blindspot: \(line)\n".utf8))
       Foundation.exit(1)
+    }
+  }
+
+  private static func parsed() -> any ParsableCommand {
+    do {
+      return try parseAsRoot()
+    } catch {
+      exit(withError: error)
     }
   }
 }
