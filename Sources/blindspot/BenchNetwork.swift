@@ -24,6 +24,7 @@ struct BenchNetwork: ParsableCommand {
   @OptionGroup var place: DeviceOptions
   @Flag(help: "Print one JSON object.") var json = false
   @Flag(help: "No progress line.") var quiet = false
+  @Flag(help: "Leave out the start: only the rates and the memory.") var ratesOnly = false
   @Flag(help: .hidden) var startOnly = false
 
   func run() throws {
@@ -38,12 +39,17 @@ struct BenchNetwork: ParsableCommand {
       return
     }
     let progress = ProgressLine(quiet: quiet)
-    let caches = try TemporaryCaches()
-    progress.update("starting with nothing compiled")
-    let first = try start(batch, device, caches)
-    progress.update("starting again")
-    let warm = try start(batch, device, caches)
-    let context = try Context(device: device, cache: ProgramCache(folder: caches.programs))
+    var (first, warm): (Double?, Double?)
+    var cache = ProgramCache.standard()
+    let caches = try ratesOnly ? nil : TemporaryCaches()
+    if let caches {
+      progress.update("starting with nothing compiled")
+      first = try start(batch, device, caches)
+      progress.update("starting again")
+      warm = try start(batch, device, caches)
+      cache = ProgramCache(folder: caches.programs)
+    }
+    let context = try Context(device: device, cache: cache)
     let run = try NetworkRun(graph, context, batch: batch, family: family) { text in
       progress.update(text)
     }
@@ -72,9 +78,13 @@ struct BenchNetwork: ParsableCommand {
         "memory an image", format(Double(result.bytesPerImage) / 1_048_576),
         "MiB, weights included",
       ],
-      ["first gradient after", format(result.firstRunSeconds), "s, nothing compiled before"],
-      ["and again after", format(result.warmStartSeconds), "s"],
     ])
+    if let first, let warm {
+      printTable([
+        ["first gradient after", format(first), "s, nothing compiled before"],
+        ["and again after", format(warm), "s"],
+      ])
+    }
   }
 
   /// Seconds that a process of its own takes to its first gradient.
@@ -184,8 +194,8 @@ private struct NetworkResult: Encodable {
   let gradientImagesPerSecond: Double
   let peakDeviceBytes: Int
   let bytesPerImage: Int
-  let firstRunSeconds: Double
-  let warmStartSeconds: Double
+  let firstRunSeconds: Double?
+  let warmStartSeconds: Double?
 
   enum CodingKeys: String, CodingKey {
     case model, batch, device
