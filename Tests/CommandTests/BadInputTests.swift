@@ -17,29 +17,13 @@ import Testing
     }
   }
 
-  /// A picture array of NumPy's format.
-  private func array(_ values: [Float], _ shape: [Int]) -> Data {
-    let sizes = shape.map(String.init).joined(separator: ", ")
-    var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(sizes)), }"
-    while (header.utf8.count + 11) % 64 != 0 { header += " " }
-    header += "\n"
-    let length = UInt16(header.utf8.count)
-    var data = Data([0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 255), UInt8(length >> 8)])
-    data += Data(header.utf8)
-    for value in values {
-      let bits = value.bitPattern
-      data += Data((0..<4).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) })
-    }
-    return data
-  }
-
   @Test func `models, pictures, devices and batches`() throws {
     let folder = try TemporaryFolder()
     try Data("not a network".utf8).write(to: URL(fileURLWithPath: folder.path("bad.onnx")))
     var values = [Float](repeating: 0.5, count: 3 * 224 * 224)
-    try array(values, [1, 3, 224, 224]).write(to: URL(fileURLWithPath: folder.path("good.npy")))
+    try Array32.write(values, [1, 3, 224, 224], to: folder.path("good.npy"))
     values[5] = .nan
-    try array(values, [1, 3, 224, 224]).write(to: URL(fileURLWithPath: folder.path("nan.npy")))
+    try Array32.write(values, [1, 3, 224, 224], to: folder.path("nan.npy"))
     let good = folder.path("good.npy")
     try fails(
       ["classify", "--model", folder.path("bad.onnx"), "--images", good],

@@ -55,3 +55,39 @@ final class TemporaryFolder {
 
   func path(_ name: String) -> String { url.appending(path: name).path }
 }
+
+/// Single-precision arrays in NumPy's format.
+enum Array32 {
+  /// Writes an array of this shape.
+  static func write(_ values: [Float], _ shape: [Int], to path: String) throws {
+    let sizes = shape.map(String.init).joined(separator: ", ")
+    var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(sizes)), }"
+    while (header.utf8.count + 11) % 64 != 0 { header += " " }
+    header += "\n"
+    let length = UInt16(header.utf8.count)
+    var bytes = [0x93] + [UInt8]("NUMPY".utf8) + [1, 0, UInt8(length & 255), UInt8(length >> 8)]
+    bytes += [UInt8](header.utf8)
+    bytes.reserveCapacity(bytes.count + 4 * values.count)
+    for value in values {
+      for shift in stride(from: UInt32(0), to: 32, by: 8) {
+        bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift))
+      }
+    }
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+  }
+
+  /// The shape, as the header has it, and the values of an array.
+  static func read(_ path: String) throws -> (shape: String, values: [Float]) {
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    let start = 10 + Int(bytes[8]) + 256 * Int(bytes[9])
+    let header = String(decoding: bytes[10..<start], as: UTF8.self)
+    #expect(header.contains("'descr': '<f4'"))
+    let sizes = try #require(header.range(of: "'shape': (")).upperBound
+    let values = stride(from: start, to: bytes.count, by: 4).map { place in
+      Float(
+        bitPattern: (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[place + $1]) << (8 * UInt32($1)) }
+      )
+    }
+    return (String(header[sizes...].prefix { $0 != ")" }), values)
+  }
+}
