@@ -27,6 +27,7 @@ from peer import Row, add_comparison_options, classify, layout_of, pictures_from
 BOUND = 1e-5
 NEAR = 64 * 2.0**-23  # of a layer's largest magnitude: beyond it no rounding error reaches
 SITES = 256  # candidates at most for one picture
+BATCH = 8  # candidates whose effect is computed together
 
 
 class DecidedGraph(Graph):
@@ -53,7 +54,7 @@ class DecidedGraph(Graph):
         """Remembers sites nearer to their kink than NEAR, with the side not taken."""
         if self.near is None:
             return
-        distance = distance / scale
+        distance = distance.detach() / scale.detach()
         for place in (distance < NEAR).nonzero():
             place = tuple(place.tolist())
             self.near.append((float(distance[place]), node.output[0], place, other[place].item()))
@@ -149,22 +150,24 @@ def explain(module, image, label, ours):
                 graph.imposed[name][(row, *place[1:])] = other
         return gradient(module, np.repeat(image[None], len(groups), 0), [label] * len(groups))
 
-    steps = [
-        row - reference for first in range(0, len(near), 16)
-        for row in turned([[site] for site in near[first : first + 16]])
-    ]
-    chosen, rest, left = [], ours - reference, relative(ours, reference)
-    while left >= BOUND:
-        gains = [
-            np.inf if index in chosen else np.linalg.norm(rest - step)
-            for index, step in enumerate(steps)
-        ]
-        best = int(np.argmin(gains)) if gains else -1
-        if best < 0 or gains[best] >= np.linalg.norm(rest):
+    steps, chosen, left = [], [], relative(ours, reference)
+    for first in range(0, len(near), BATCH):
+        steps += [row - reference
+                  for row in turned([[site] for site in near[first : first + BATCH]])]
+        chosen, rest, left = [], ours - reference, relative(ours, reference)
+        while left >= BOUND:
+            gains = [
+                np.inf if index in chosen else np.linalg.norm(rest - step)
+                for index, step in enumerate(steps)
+            ]
+            best = int(np.argmin(gains))
+            if gains[best] >= np.linalg.norm(rest):
+                break
+            chosen.append(best)
+            joint = turned([[near[index] for index in chosen]])[0]
+            rest, left = ours - joint, relative(ours, joint)
+        if left < BOUND:
             break
-        chosen.append(best)
-        joint = turned([[near[index] for index in chosen]])[0]
-        rest, left = ours - joint, relative(ours, joint)
     graph.imposed = {}
     return left, len(chosen), max((near[index][0] for index in chosen), default=0.0)
 

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Compute
 import Datasets
 import Foundation
 import Networks
+import Operations
 import Reference
 
 /// The class whose cross-entropy is differentiated.
