@@ -1,22 +1,25 @@
 """Szegedy et al.'s box-constrained L-BFGS attack with scipy's L-BFGS-B and PyTorch's gradients.
 
 One picture at a time, each evaluation one forward and one backward pass in PyTorch. Minimises
-phi_c(x) = |x - x0|^2 + c L(x) in [0, 1]^n for each c of the search in constant_search.py and keeps
-the closest success among all points evaluated. Prints each picture's L2 norm, evaluations
-(gradients; the forward-only probes of --segment are counted apart) and success, then the means.
-Pictures that the network misclassifies already count as L2 = 0, success, one evaluation.
+phi_c(x) = |x - x0|^2 + c L(x) in [0, 1]^n for each c of a search in constant_search.py and keeps
+the closest success among all points evaluated. `--search margin` (the default) is the command's own
+search for c, warm starts and last segment, so that only the minimiser for one c differs; it runs to
+scipy's own convergence. Prints each picture's L2 norm, evaluations (gradients; forward passes alone
+are counted apart) and success, then the means. Pictures that the network misclassifies already
+count as L2 = 0, success.
 """
 
 import argparse
 import json
 import math
+import sys
 import time
 
 import numpy as np
 import torch
 from scipy.optimize import fmin_l_bfgs_b
 
-from constant_search import ConstantSearch, Criterion
+from constant_search import BisectionSearch, Criterion, MarginSearch, SegmentSearch
 from onnx_to_torch import add_model_options, model_from
 
 
@@ -27,7 +30,9 @@ class Picture:
         self.module, self.dtype, self.shape = module, dtype, x0.shape
         self.x0 = x0.astype(np.float64).ravel()
         self.gradients = self.forwards = 0
-        self.best, self.best_l2 = None, math.inf
+        self.best, self.best_l2, self.best_margin = None, math.inf, 0.0
+        self.endings = [0, 0, 0]  # of L-BFGS-B: see `attack`
+        self.seen = {}  # what the evaluations since `forget` gave
         z = self.logits(self.x0)
         targeted = target is not None
         if not targeted:
@@ -47,7 +52,7 @@ class Picture:
     def record(self, x, margin):
         l2 = float(np.linalg.norm(x - self.x0))
         if margin > 0 and l2 < self.best_l2:
-            self.best, self.best_l2 = x.copy(), l2
+            self.best, self.best_l2, self.best_margin = x.copy(), l2, margin
 
     def loss(self, x):
         """L(x), its gradient in x as float64, and the margin at x."""
@@ -59,37 +64,52 @@ class Picture:
         z.backward(torch.from_numpy(d).to(self.dtype)[None])
         margin = self.criterion.margin(values)
         self.record(x, margin)
-        return loss, tensor.grad.numpy().ravel().astype(np.float64), margin
+        gradient = tensor.grad.numpy().ravel().astype(np.float64)
+        self.seen[hash(x.tobytes())] = (margin, loss, float(gradient @ gradient))
+        return loss, gradient, margin
 
-    def segment(self, probes):
-        """Bisects between x0 and the closest success, forward passes only."""
-        inner, outer, far = 0.0, 1.0, self.best
-        for _ in range(probes if self.best is not None and self.best_l2 > 0 else 0):
-            middle = (inner + outer) / 2
-            x = self.x0 + middle * (far - self.x0)
+    def forget(self):
+        self.seen = {}
+
+    def point(self, x):
+        """Margin, loss, squared distance and squared slope at x; evaluated if it has not been."""
+        if hash(x.tobytes()) not in self.seen:
+            self.loss(x)
+        margin, loss, slope = self.seen[hash(x.tobytes())]
+        return margin, loss, float((x - self.x0) @ (x - self.x0)), slope
+
+    def segment(self, first_margin, probes):
+        """Moves the closest success towards x0, forward passes only."""
+        far = self.best
+        if far is None or self.best_l2 == 0:
+            return
+        search = SegmentSearch(first_margin, self.best_margin, probes)
+        while search.part is not None:
+            x = self.x0 + search.part * (far - self.x0)
             margin = self.criterion.margin(self.logits(x))
             self.record(x, margin)
-            inner, outer = (inner, middle) if margin > 0 else (middle, outer)
+            search.report(margin)
 
 
-def start_constant(loss, gradient, x0, margin, scale):
-    """A first c from a linear model at x0: scale * |margin| / |g|^2 on the free variables."""
+def squared_free_slope(gradient, x0):
+    """|g|^2 over the variables that a step along -g does not drive out of the box."""
     free = ~(((x0 <= 0) & (gradient > 0)) | ((x0 >= 1) & (gradient < 0)))
-    return scale * abs(margin) / max(float((gradient[free] ** 2).sum()), 1e-30)
+    return max(float((gradient[free] ** 2).sum()), 1e-30)
 
 
 def attack(picture, options):
     """Runs the search for c on one picture; returns the c of its last success, or None."""
     if picture.best_l2 == 0:
         return None
-    x, start = picture.x0.copy(), picture.x0
-    if options.c0 == "auto":
-        loss, gradient, margin = picture.loss(start)
-        c0 = start_constant(loss, gradient, start, margin, options.c0_scale)
+    x = picture.x0.copy()
+    _, gradient, first_margin = picture.loss(x)
+    slope = squared_free_slope(gradient, x)
+    if options.search == "margin":
+        search = MarginSearch(first_margin, slope, steps=options.steps)
     else:
-        c0 = float(options.c0)
-    search = ConstantSearch(c0, options.factor, options.steps, options.ratio, options.secant)
-    c, last = c0, None
+        search = BisectionSearch(4 * abs(first_margin) / slope, options.factor, options.steps,
+                                 options.ratio, options.secant)
+    c, last = search.c, None
     while c is not None:
         def phi(x, c=c):
             loss, gradient, _ = picture.loss(x)
@@ -100,15 +120,19 @@ def attack(picture, options):
             x = picture.x0.copy()
         elif options.warm == "success" and picture.best is not None:
             x = picture.best.copy()
-        x, _, _ = fmin_l_bfgs_b(
+        picture.forget()
+        x, _, information = fmin_l_bfgs_b(
             phi, x, bounds=[(0.0, 1.0)] * x.size, m=options.history, factr=options.factr,
             pgtol=options.pgtol, maxiter=options.maxiter, maxfun=20 * options.maxiter,
         )
-        margin = picture.criterion.margin(picture.logits(x))
-        if margin > 0:
+        # 0: converged; 1: at an iteration limit; 2: rounding stopped the line search.
+        picture.endings[information["warnflag"]] += 1
+        point = picture.point(x)
+        if point[0] > 0:
             last = c
-        c = search.report(margin > 0, margin)
-    picture.segment(options.segment)
+        c = search.report(*point) if options.search == "margin" else search.report(
+            point[0] > 0, point[0])
+    picture.segment(first_margin, options.segment)
     return last
 
 
@@ -124,20 +148,22 @@ def main():
                         default="cross-entropy")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32",
                         help="of the network; scipy's own arithmetic is float64")
-    parser.add_argument("--c0", default="auto", help="a number, or auto (see start_constant)")
-    parser.add_argument("--c0-scale", type=float, default=4.0)
-    parser.add_argument("--factor", type=float, default=10.0, help="of c while bracketing")
-    parser.add_argument("--steps", type=int, default=9, help="values of c at most")
-    parser.add_argument("--ratio", type=float, default=1.1, help="stop when hi / lo is below")
-    parser.add_argument("--secant", action="store_true", help="divide the bracket by the margin")
-    parser.add_argument("--warm", choices=("cold", "success", "current"), default="success",
-                        help="where the next c starts")
-    parser.add_argument("--history", type=int, default=10)
-    parser.add_argument("--factr", type=float, default=1e7)
-    parser.add_argument("--pgtol", type=float, default=1e-5)
-    parser.add_argument("--maxiter", type=int, default=100, help="L-BFGS-B iterations for each c")
-    parser.add_argument("--segment", type=int, default=0,
-                        help="forward-only bisection probes between x0 and the best point")
+    parser.add_argument("--search", choices=("margin", "bisection"), default="margin",
+                        help="for c: the command's own, or the textbook's")
+    parser.add_argument("--steps", type=int, default=14, help="values of c at most")
+    parser.add_argument("--factor", type=float, default=10.0, help="bisection: while bracketing")
+    parser.add_argument("--ratio", type=float, default=1.1,
+                        help="bisection: stop when hi / lo is below")
+    parser.add_argument("--secant", action="store_true",
+                        help="bisection: divide the bracket by the margin")
+    parser.add_argument("--warm", choices=("cold", "success", "current"), default="current",
+                        help="where the next c starts; the command goes on from the current point")
+    parser.add_argument("--history", type=int, default=5, help="m; 5 is the command's")
+    parser.add_argument("--factr", type=float, default=1e7, help="scipy's default")
+    parser.add_argument("--pgtol", type=float, default=1e-5, help="scipy's default")
+    parser.add_argument("--maxiter", type=int, default=200, help="L-BFGS-B iterations for each c")
+    parser.add_argument("--segment", type=int, default=3,
+                        help="forward-only probes between x0 and the best point; 3 is the command's")
     parser.add_argument("--output", help="write the adversarial pictures as .npy (float32)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -162,11 +188,12 @@ def main():
             "target": picture.criterion.target, "success": success,
             "l2": picture.best_l2 if success else None, "c": c,
             "evaluations": picture.gradients, "forwards": picture.forwards,
+            "endings": picture.endings,
         })
-        if not options.json:
-            shown = f"{picture.best_l2:.5f}" if success else "none"
-            print(f"{samples[-1]['index']:5d} l2 {shown} evaluations {picture.gradients} "
-                  f"success {int(success)}", flush=True)
+        shown = f"{picture.best_l2:.5f}" if success else "none"
+        print(f"{samples[-1]['index']:5d} l2 {shown} evaluations {picture.gradients} "
+              f"success {int(success)}", flush=True,
+              file=sys.stderr if options.json else sys.stdout)
     if options.output:
         np.save(options.output, adversarial)
     found = [s["l2"] for s in samples if s["success"]]
@@ -177,6 +204,7 @@ def main():
         "l2_median": float(np.median(found)) if found else None,
         "evaluations_mean": float(np.mean([s["evaluations"] for s in samples])),
         "forwards_mean": float(np.mean([s["forwards"] for s in samples])),
+        "endings": np.sum([s["endings"] for s in samples], axis=0).tolist(),
         "elapsed_s": time.perf_counter() - began,
     }
     if options.json:

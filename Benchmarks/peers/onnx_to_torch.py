@@ -130,8 +130,10 @@ class Graph(torch.nn.Module):
 
     def op_clip(self, node, a, x, low=None, high=None):
         low, high = a.get("min", low), a.get("max", high)
-        bounds = [None if v is None else float(v) for v in (low, high)]
-        return x.clamp(*bounds)
+        # At a bound hardtanh passes no gradient, as ReLU6 by definition; clamp's rule is its own.
+        low, high = (bound if v is None else float(v)
+                     for v, bound in ((low, -float("inf")), (high, float("inf"))))
+        return F.hardtanh(x, low, high)
 
     def op_gemm(self, node, a, x, w, c=None):
         x = x.t() if a.get("transA", 0) else x

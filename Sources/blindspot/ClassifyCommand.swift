@@ -7,7 +7,12 @@ import Reference
 /// `blindspot classify`: how often a network is right.
 struct Classify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Classify pictures and count how often the network is right.")
+    abstract: "Classify pictures and count how often the network is right.",
+    discussion: """
+      --logits and --gradients write float32 arrays in the order of the pictures, [N, classes] and \
+      [N, C, H, W]; a file appears when it is complete. The gradient is that of the cross-entropy of \
+      one class with respect to the picture in [0, 1], the preprocessing being part of the network.
+      """)
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var pictures: PictureOptions
@@ -15,6 +20,9 @@ struct Classify: ParsableCommand {
   @Flag(help: "Print one JSON object.") var json = false
   @Flag(help: "Show no progress.") var quiet = false
   @Option(help: "Write the logits as an .npy array.") var logits: String?
+  @Option(help: "Write the gradients of the loss as an .npy array.") var gradients: String?
+  @Option(help: "The class whose loss it is: label, least-likely or runner-up (default: label).")
+  var gradientClass: GradientClass?
 
   private struct Summary: Encodable {
     var samples: Int
@@ -22,6 +30,12 @@ struct Classify: ParsableCommand {
     var top5: Double?
     var seconds: Double
     var images_per_second: Double
+  }
+
+  func validate() throws {
+    if gradientClass != nil, gradients == nil {
+      throw ValidationError("--gradient-class needs --gradients FILE")
+    }
   }
 
   func run() throws {
@@ -33,7 +47,13 @@ struct Classify: ParsableCommand {
     let progress = ProgressLine(quiet: quiet)
     let network = try compile(
       graph, context: context, batch: try place.batchSize(), samples: source.count,
-      family: try place.kernelFamily(), withGradient: false, extraPictures: 0, progress: progress)
+      family: try place.kernelFamily(), withGradient: gradients != nil, extraPictures: 0,
+      progress: progress)
+    let gradientFile = try gradients.map {
+      try GradientFile(
+        $0, of: gradientClass ?? .label, count: source.count, shape: source.shape)
+    }
+    defer { gradientFile?.discard() }
     let prefetcher = PicturePrefetcher(source)
     let start = Date()
     var counts = (labelled: 0, top1: 0, top5: 0)
@@ -49,6 +69,7 @@ struct Classify: ParsableCommand {
         Tensor(shape: [batch.count] + graph.inputShape, values: batch.flatMap(\.pixels)))
       try network.forward()
       let result = try network.readLogits()
+      try gradientFile?.write(batch, logits: result, of: network)
       let classes = result.count / network.batch
       for (index, sample) in batch.enumerated() {
         let row = Array(result.values[index * classes..<(index + 1) * classes])
@@ -72,6 +93,7 @@ struct Classify: ParsableCommand {
       try NPY.write(
         all, shape: [done, all.count / max(done, 1)], to: URL(fileURLWithPath: logits))
     }
+    try gradientFile?.finish()
     let share = { (count: Int) in
       counts.labelled > 0 ? Double(count) / Double(counts.labelled) : nil
     }

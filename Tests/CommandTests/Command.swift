@@ -55,3 +55,21 @@ final class TemporaryFolder {
 
   func path(_ name: String) -> String { url.appending(path: name).path }
 }
+
+/// Single-precision arrays in NumPy's format.
+enum Array32 {
+  /// The shape, as the header has it, and the values of an array.
+  static func read(_ path: String) throws -> (shape: String, values: [Float]) {
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    let start = 10 + Int(bytes[8]) + 256 * Int(bytes[9])
+    let header = String(decoding: bytes[10..<start], as: UTF8.self)
+    #expect(header.contains("'descr': '<f4'"))
+    let sizes = try #require(header.range(of: "'shape': (")).upperBound
+    let values = stride(from: start, to: bytes.count, by: 4).map { place in
+      Float(
+        bitPattern: (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[place + $1]) << (8 * UInt32($1)) }
+      )
+    }
+    return (String(header[sizes...].prefix { $0 != ")" }), values)
+  }
+}
