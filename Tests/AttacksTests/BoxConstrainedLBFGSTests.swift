@@ -145,7 +145,7 @@ import Testing
     let walked = try SmallAttacks.run(try attack.engine(for: network), samples)
     attack.walkSteps = 0
     let stayed = try SmallAttacks.run(try attack.engine(for: network), samples)
-    #expect(walked.values.allSatisfy(\.succeeded))
+    #expect(walked.values.allSatisfy { $0.succeeded })
     #expect(stayed.values.contains { !$0.succeeded })
     #expect(walked.values.allSatisfy { $0.gradientEvaluations <= attack.maximumEvaluations })
   }
