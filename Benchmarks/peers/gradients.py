@@ -14,6 +14,7 @@ again with these decisions turned and all others kept, and must then agree to 1e
 
 import argparse
 import pathlib
+import sys
 import tempfile
 
 import numpy as np
@@ -190,6 +191,9 @@ def compare(options, images, labels):
         if errors[-1] >= BOUND:
             ends.append(explain(double, image, label, found))
             most = max(most, ends[-1][1])
+        print(f"{len(errors) - 1:5d} ours {errors[-1]:.1e} PyTorch float32 {peers[-1]:.1e}"
+              + (" left {:.1e} turned {} distance {:.0e}".format(*ends[-1])
+                 if errors[-1] >= BOUND else ""), file=sys.stderr, flush=True)
     errors, peers = np.array(errors), np.array(peers)
     smooth, left = errors < BOUND, sum(end[0] >= BOUND for end in ends)
     found = f"{smooth.sum()} below 1e-05 (largest {errors[smooth].max(initial=0):.1e})"
