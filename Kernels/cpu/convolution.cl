@@ -30,7 +30,7 @@
 #define WRITES_MASK 0
 #endif
 #ifndef CHANNEL_UNROLL
-#define CHANNEL_UNROLL 2
+#define CHANNEL_UNROLL 4
 #endif
 
 #define UNROLL __attribute__((opencl_unroll_hint))

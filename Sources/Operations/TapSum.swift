@@ -265,6 +265,6 @@ struct RegisterTile: Hashable {
     } else {
       pixels = (8...14).reversed().first { columns % $0 == 0 } ?? 14
     }
-    vectors = min(available, pixels <= 7 ? 4 : pixels <= 9 ? 3 : 2)
+    vectors = min(available, pixels <= 6 ? 4 : pixels <= 9 ? 3 : 2)
   }
 }
