@@ -212,11 +212,12 @@ public struct LBFGSMachine: SampleMachine {
     }
   }
 
-  /// Whether several inner runs in a row have not come nearer to a first success.
+  /// Whether several inner runs in a row ended as far from a first success as the one before: more
+  /// than half of the clean picture's margin is left, and the margin hardly changes.
   private var gainsNothing: Bool {
     mutating get {
       defer { lastMargin = accepted.margin }
-      guard bestSquared.isInfinite, let lastMargin,
+      guard bestSquared.isInfinite, let lastMargin, accepted.margin < 0.5 * cleanMargin,
         accepted.margin - lastMargin < 0.05 * abs(cleanMargin)
       else {
         stalls = 0
