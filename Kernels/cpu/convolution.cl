@@ -2,11 +2,13 @@
 // channels at once, for the forward pass and, phase by phase, for the gradient of the input.
 // Shapes: input [n][row][pixel][channel] with a zero border; weights [block][tap row][tap column]
 // [channel of the group][VECTORS * 16]; one work-group computes rowsPerGroup rows of one block.
-// Variants: TAIL_PIXELS for a row's rest, the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL.
-// Order of summation: tap row, tap column, channel, each ascending, one fma a product; then bias,
-// then residual or stored sum, then activation or mask.
+// Variants: TAIL_PIXELS for a row's rest, the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL,
+// SETTLES_ZERO; SCATTERS (scatter.clh) where a pixel here is a block of pixels of few channels.
+// Order of summation: tap row, tap column, channel, each ascending, one fma a product; then + 0 with
+// SETTLES_ZERO; then bias, then residual or stored sum, then activation or mask.
 // Source: direct convolution with packed weights, as in oneDNN's and libxsmm's microkernels.
 #include "epilogue.clh"
+#include "scatter.clh"
 
 #ifndef PIXELS
 #define PIXELS 14
@@ -29,8 +31,11 @@
 #ifndef WRITES_MASK
 #define WRITES_MASK 0
 #endif
+#ifndef SETTLES_ZERO
+#define SETTLES_ZERO 0
+#endif
 #ifndef CHANNEL_UNROLL
-#define CHANNEL_UNROLL 4
+#define CHANNEL_UNROLL 16
 #endif
 
 #define UNROLL __attribute__((opencl_unroll_hint))
@@ -45,6 +50,11 @@
 #define WIDE
 #endif
 
+// A sum with zero products and the same sum without them differ at most in the sign of a zero.
+WIDE static inline float16 settled(const float16 s) {
+  return SETTLES_ZERO ? s + (float16)(0.0f) : s;
+}
+
 // One tile: COUNT neighbouring pixels of a row, VECTORS groups of sixteen channels.
 #define DEFINE_TILE(NAME, COUNT)                                                                  \
   __attribute__((always_inline)) WIDE static inline void NAME(                                    \
@@ -53,7 +63,8 @@
       global ushort *mask, const int tapRows, const int tapColumns, const int inputChannels,      \
       const int tapRowStep,                                                                       \
       const int tapColumnStep, const int residualPixel, const int outputPixel,                    \
-      const int maskPixel, const int vectors) {                                                   \
+      const int maskPixel, const int vectors, const global int4 *lanes, const int rowsLeft,       \
+      const int columnsLeft) {                                                                    \
     float16 s[COUNT][VECTORS];                                                                    \
     UNROLL for (int p = 0; p < COUNT; ++p) {                                                      \
       UNROLL for (int v = 0; v < VECTORS; ++v) { s[p][v] = (float16)(0.0f); }                     \
@@ -76,8 +87,8 @@
     UNROLL for (int v = 0; v < VECTORS; ++v) {                                                    \
       if (v < vectors) {                                                                          \
         UNROLL for (int p = 0; p < COUNT; ++p) {                                                  \
-          float16 r = s[p][v];                                                                    \
-          FINISH_FORWARD(r, p, v)                                                                 \
+          float16 r = settled(s[p][v]);                                                           \
+          FINISH(r, p, v)                                                                 \
         }                                                                                         \
       }                                                                                           \
     }                                                                                             \
@@ -93,16 +104,20 @@
 #else
 #define ADD_RESIDUAL(r, p, v)
 #endif
-#if MASKS || ACCUMULATES
-#define FINISH_FORWARD(r, p, v)                                                                   \
+#if SCATTERS
+#define FINISH(r, p, v)                                                                           \
+  scatter16(output + (p) * outputPixel, lanes + 16 * (v), rowsLeft,                               \
+            columnsLeft - (p) * BLOCK_COLUMNS, r);
+#elif MASKS || ACCUMULATES
+#define FINISH(r, p, v)                                                                           \
   store_gradient(output + (p) * outputPixel + 16 * (v), mask + (p) * maskPixel + (v), r);
 #elif WRITES_MASK
-#define FINISH_FORWARD(r, p, v)                                                                   \
+#define FINISH(r, p, v)                                                                           \
   ADD_BIAS(r, v) ADD_RESIDUAL(r, p, v) r = activate(r);                                           \
   store16(output + (p) * outputPixel + 16 * (v), r);                                              \
   mask[(p) * maskPixel + (v)] = activation_bits(r);
 #else
-#define FINISH_FORWARD(r, p, v)                                                                   \
+#define FINISH(r, p, v)                                                                           \
   ADD_BIAS(r, v) ADD_RESIDUAL(r, p, v)                                                            \
   store16(output + (p) * outputPixel + 16 * (v), activate(r));
 #endif
@@ -122,7 +137,8 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
     const int inputRow, const int tapRowStep, const int tapColumnStep, const ulong residualImage,
     const int residualRow, const int residualPixel, const ulong outputImage, const int outputRow,
     const int outputPixel, const ulong maskImage, const int maskRow, const int maskPixel,
-    const int blocksPerGroup, const int vectorsPerGroup) {
+    const int blocksPerGroup, const int vectorsPerGroup, const global int4 *lanes,
+    const int targetRows, const int targetColumns) {
   const int firstRow = (int)get_global_id(0) * rowsPerGroup;
   const int block = (int)get_global_id(1);
   const ulong n = get_global_id(2);
@@ -137,13 +153,15 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
                             (long)group * inputChannels;
     const global float *r =
         residual + residualStart + n * residualImage + (long)row * residualRow + 16 * firstVector;
-    global float *y =
-        output + outputStart + n * outputImage + (long)row * outputRow + 16 * firstVector;
+    global float *y = output + outputStart + n * outputImage + (long)row * outputRow +
+                      (SCATTERS ? 0 : 16 * firstVector);
     global ushort *m = mask + maskStart + n * maskImage + (long)row * maskRow + firstVector;
     int column = 0;
     for (; column + PIXELS <= columns; column += PIXELS) {
       whole_tile(x, w, bias + 16 * firstVector, r, y, m, tapRows, tapColumns, inputChannels,
-                 tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors);
+                 tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors,
+                 lanes + 16 * firstVector, targetRows - row * BLOCK_ROWS,
+                 targetColumns - column * BLOCK_COLUMNS);
       x += PIXELS * INPUT_STEP;
       r += PIXELS * residualPixel;
       y += PIXELS * outputPixel;
@@ -151,7 +169,9 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
     }
 #if TAIL_PIXELS
     tail_tile(x, w, bias + 16 * firstVector, r, y, m, tapRows, tapColumns, inputChannels,
-              tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors);
+              tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors,
+              lanes + 16 * firstVector, targetRows - row * BLOCK_ROWS,
+              targetColumns - column * BLOCK_COLUMNS);
 #endif
   }
 }

@@ -2,11 +2,13 @@
 // phase by phase, for the gradient of the input; any groups.
 // Shapes: input [n][row][pixel][channel] with a zero border; weights [16 output channels][tap row]
 // [tap column][channel of the group][16]; items (channel vectors, pixels, n).
-// Variants: the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL, WRITES_MASK.
-// Order of summation: tap row, tap column, channel, each ascending, one fma a product; then bias,
-// then residual or stored sum, then activation or mask.
+// Variants: the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL, WRITES_MASK, SETTLES_ZERO;
+// SCATTERS (scatter.clh) where a pixel here is a block of pixels of few channels.
+// Order of summation: tap row, tap column, channel, each ascending, one fma a product; then + 0 with
+// SETTLES_ZERO; then bias, then residual or stored sum, then activation or mask.
 // Source: the definition of convolution.
 #include "epilogue.clh"
+#include "scatter.clh"
 
 #ifndef GROUP
 #define GROUP 64
@@ -20,6 +22,9 @@
 #ifndef WRITES_MASK
 #define WRITES_MASK 0
 #endif
+#ifndef SETTLES_ZERO
+#define SETTLES_ZERO 0
+#endif
 
 __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void convolution_reference(
     const global float *restrict input, const ulong inputStart,
@@ -31,7 +36,7 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void convolution_refer
     const int inputStep, const int tapRowStep, const int tapColumnStep, const ulong residualImage,
     const int residualRow, const int residualPixel, const ulong outputImage, const int outputRow,
     const int outputPixel, const ulong maskImage, const int maskRow, const int maskPixel,
-    const int vectors) {
+    const int vectors, const global int4 *lanes, const int targetRows, const int targetColumns) {
   const int item = (int)get_global_id(0);
   const int row = (int)get_global_id(1);
   const ulong n = get_global_id(2);
@@ -42,7 +47,7 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void convolution_refer
       input + inputStart + n * inputImage + (long)row * inputRow + (long)column * inputStep;
   const global float *w =
       weights + (ulong)vector * 16 * (ulong)(tapRows * tapColumns) * (ulong)inputChannels;
-  float lanes[16];
+  float sums[16];
   for (int lane = 0; lane < 16; ++lane) {
     const int channel = 16 * vector + lane;
     float s = 0.0f;
@@ -59,14 +64,17 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void convolution_refer
         }
       }
     }
-    lanes[lane] = s;
+    sums[lane] = SETTLES_ZERO ? s + 0.0f : s;
   }
-  float16 s = vload16(0, lanes);
+  float16 s = vload16(0, sums);
   global float *y = output + outputStart + n * outputImage + (long)row * outputRow +
-                    column * outputPixel + 16 * vector;
+                    (long)column * outputPixel + (SCATTERS ? 0 : 16 * vector);
 #define MASK_WORD                                                                                 \
   (mask + maskStart + n * maskImage + (long)row * maskRow + column * maskPixel + vector)
-#if MASKS || ACCUMULATES
+#if SCATTERS
+  scatter16(y, lanes + 16 * vector, targetRows - row * BLOCK_ROWS,
+            targetColumns - column * BLOCK_COLUMNS, s);
+#elif MASKS || ACCUMULATES
   store_gradient(y, MASK_WORD, s);
 #else
 #if HAS_BIAS

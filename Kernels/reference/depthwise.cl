@@ -2,9 +2,9 @@
 // phase by phase, for the gradient of the input.
 // Shapes: input [n][row][pixel][channel] with a zero border; weights [tap row][tap column]
 // [channels padded to 16]; items (channel vectors x columns, rows, n).
-// Variants: the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL, WRITES_MASK.
-// Order of summation: tap row, tap column ascending, one fma a product; then bias, then residual or
-// stored sum, then activation or mask.
+// Variants: the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL, WRITES_MASK, SETTLES_ZERO.
+// Order of summation: tap row, tap column ascending, one fma a product; then + 0 with SETTLES_ZERO;
+// then bias, then residual or stored sum, then activation or mask.
 // Source: the definition of depthwise convolution.
 #include "epilogue.clh"
 
@@ -19,6 +19,9 @@
 #endif
 #ifndef WRITES_MASK
 #define WRITES_MASK 0
+#endif
+#ifndef SETTLES_ZERO
+#define SETTLES_ZERO 0
 #endif
 #if defined(__has_attribute)
 #if __has_attribute(min_vector_width)
@@ -57,6 +60,9 @@ WIDE __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void depthwise(
   }
   global float *y = output + outputStart + n * outputImage + (long)row * outputRow +
                     column * outputPixel + 16 * vector;
+#if SETTLES_ZERO
+  s = s + (float16)(0.0f);
+#endif
 #define MASK_WORD                                                                                 \
   (mask + maskStart + n * maskImage + (long)row * maskRow + column * maskPixel + vector)
 #if MASKS || ACCUMULATES

@@ -60,11 +60,13 @@ struct MemoryPlan {
   }
 
   private mutating func layOut() {
-    // The attack's own vectors are dense; everything inside the network is padded.
+    // The attack's own vectors are dense; inside the network all is padded but the normalised
+    // picture, of whose sixteen channels thirteen would be padding.
     valueLayouts[graph.input] = Layout(shape: graph.inputShape, dense: true)
     gradientLayouts[graph.input] = Layout(shape: graph.inputShape, dense: true)
     for node in graph.nodes {
-      valueLayouts[node.output] = Layout(shape: graph.shape(of: node.output))
+      valueLayouts[node.output] = Layout(
+        shape: graph.shape(of: node.output), dense: staysUnpadded(node))
     }
     for node in graph.nodes {
       let inputs = node.inputs.map(layout)
@@ -75,7 +77,8 @@ struct MemoryPlan {
       }
       gradientLayouts[node.output] = Layout(
         shape: graph.shape(of: node.output),
-        border: node.operation.gradientBorder(inputs: inputs, output: output))
+        border: node.operation.gradientBorder(inputs: inputs, output: output),
+        dense: staysUnpadded(node))
     }
     for (index, node) in graph.nodes.enumerated().reversed() {
       for (position, value) in node.inputs.enumerated() { lastShares[value] = (index, position) }
@@ -83,6 +86,18 @@ struct MemoryPlan {
     needs = graph.nodes.map { node in
       node.operation.needs(inputs: node.inputs.map(layout), output: layout(node.output))
     }
+  }
+
+  /// Whether a node makes pictures of few channels out of such pictures for nodes that want no more.
+  private func staysUnpadded(_ node: Graph.Node) -> Bool {
+    let shape = graph.shape(of: node.output)
+    return node.operation.writesUnpadded && node.output != graph.output && shape.count == 3
+      && shape[0] <= 4 && node.inputs == [graph.input]
+      && graph.nodes.allSatisfy { reader in
+        reader.inputs.enumerated().allSatisfy {
+          $1 != node.output || reader.operation.readsUnpadded($0)
+        }
+      }
   }
 
   /// Finds the gradients that begin as a copy of their node's output gradient, which nobody reads

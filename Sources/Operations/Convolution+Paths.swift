@@ -42,6 +42,7 @@ extension Convolution {
 
   /// The border of zeros that the phases of the gradient read around the output's gradient.
   public func gradientBorder(inputs: [Layout], output: Layout) -> Padding {
+    if inputs[0].isUnpadded { return interleaving(inputs[0]).border(output: output) }
     let rows = rowPhases(inputs[0].height)
     let columns = columnPhases(inputs[0].width)
     return Padding(
@@ -96,6 +97,16 @@ extension Convolution {
     let from = gradient.layout
     let to = target.tensor.layout
     let weights = weights
+    let epilogue = TapSumEpilogue(
+      constants: EpilogueConstants.gradient(target) + [("SETTLES_ZERO", "1")], bias: nil,
+      residual: nil, mask: target.mask?.bits)
+    if to.isUnpadded {
+      precondition(target.mask == nil, "a mask for a tensor without padding channels")
+      let sum = interleaving(to).sum(
+        images: recorder.batch, weights: weights, from: from, to: to)
+      return try recorder.tapSum(
+        sum, input: gradient, output: target.tensor, epilogue: epilogue)
+    }
     let groupInputs = weights.shape[1]
     let groupOutputs = outputChannels / groups
     // One dense sum for each residue of the input pixel modulo the stride.
@@ -125,12 +136,17 @@ extension Convolution {
               row.firstTap + tapRow * row.tapStep, column.firstTap + tapColumn * column.tapStep)
           })
         try recorder.tapSum(
-          sum, input: gradient, output: target.tensor,
-          epilogue: TapSumEpilogue(
-            constants: EpilogueConstants.gradient(target), bias: nil, residual: nil,
-            mask: target.mask?.bits))
+          sum, input: gradient, output: target.tensor, epilogue: epilogue)
       }
     }
+  }
+
+  /// A picture without padding channels is read as it is; its gradient comes in blocks of pixels.
+  public func readsUnpadded(_ position: Int) -> Bool { position == 0 && groups == 1 }
+
+  private func interleaving(_ input: Layout) -> PixelInterleaving {
+    PixelInterleaving(
+      window, input: Extent(input.height, input.width), channels: weights.shape[1])
   }
 
   private func rowPhases(_ extent: Int) -> [Phase] {

@@ -79,6 +79,12 @@ public protocol Operation: Sendable {
   /// The zero border that the output's gradient must have for the gradient pass.
   func gradientBorder(inputs: [Layout], output: Layout) -> Padding
 
+  /// Whether the input at a position, and its gradient, may lie without padding channels.
+  func readsUnpadded(_ position: Int) -> Bool
+
+  /// Whether the output, and its gradient, may lie without padding channels where the inputs do.
+  var writesUnpadded: Bool { get }
+
   /// Whether the gradient of the input at a position is the output's gradient as it is, so that both
   /// may be one tensor.
   func passesGradient(to position: Int, inputs: [Layout], output: Layout) -> Bool
@@ -102,6 +108,10 @@ extension Operation {
   public func inputBorder(_ position: Int, inputs: [Layout], output: Layout) -> Padding { .zero }
   /// No border.
   public func gradientBorder(inputs: [Layout], output: Layout) -> Padding { .zero }
+  /// Padding channels are expected.
+  public func readsUnpadded(_ position: Int) -> Bool { false }
+  /// Padding channels are left.
+  public var writesUnpadded: Bool { false }
   /// The gradient is computed.
   public func passesGradient(to position: Int, inputs: [Layout], output: Layout) -> Bool { false }
   /// Nothing is kept.

@@ -58,11 +58,18 @@ public struct ScaleShift: Operation {
     ]
   }
 
+  /// Pictures may stay without padding channels.
+  public var writesUnpadded: Bool { activation == .none }
+
   /// Records the forward pass, one launch.
   public func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
     let (x, y) = (inputs[0], output.tensor)
+    if y.layout.isUnpadded {
+      return try recordRows(
+        recorder, "scale_shift_rows", from: x, to: GradientTarget(tensor: y), scale, shift)
+    }
     let program = try recorder.program(
       "reference/scale_shift",
       reversesConstant + recorder.constants(x.layout, output, activation))
@@ -78,15 +85,44 @@ public struct ScaleShift: Operation {
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
     to target: GradientTarget
   ) throws(ComputeError) {
+    let factors = reversesChannels ? scale.reversed() : scale
+    if gradient.layout.isUnpadded {
+      return try recordRows(
+        recorder, "scale_shift_rows_gradient", from: gradient, to: target, factors, shift)
+    }
     let program = try recorder.program(
       "reference/scale_shift", reversesConstant + recorder.constants(gradient, target))
     let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
     let layout = target.tensor.layout
-    let factors = reversesChannels ? scale.reversed() : scale
     try recorder.launch(
       program, "scale_shift_gradient", recorder.items(layout), gradient.buffer, Place(gradient),
       try Buffer(recorder.context, padded(factors)), target.tensor.buffer, Place(target.tensor),
       mask.buffer, mask.firstWord, Extents(layout))
+  }
+
+  /// Records either pass between rows without padding channels: sixteen floats a work-item, whatever
+  /// channels they are.
+  private func recordRows(
+    _ recorder: Recorder, _ kernel: String, from source: DeviceTensor, to target: GradientTarget,
+    _ scale: [Float], _ shift: [Float]
+  ) throws(ComputeError) {
+    let layout = target.tensor.layout
+    let channels = layout.channels
+    precondition(source.layout.isUnpadded && target.mask == nil, "rows with padding or mask")
+    let program = try recorder.program(
+      "reference/scale_shift_rows",
+      reversesConstant + EpilogueConstants.gradient(target)
+        + [("CHANNELS", "\(channels)"), recorder.groupConstant])
+    let length = layout.width * channels
+    // From any channel on, sixteen floats of the pattern.
+    let pattern = { (values: [Float]) in (0..<channels + 16).map { values[$0 % channels] } }
+    try recorder.launch(
+      program, kernel,
+      Grid(
+        [(length + 15) / 16, layout.height, recorder.batch], groups: [recorder.groupSize, 1, 1]),
+      source.buffer, Place(source), target.tensor.buffer, Place(target.tensor),
+      try Buffer(recorder.context, pattern(scale)), try Buffer(recorder.context, pattern(shift)),
+      UInt32(length))
   }
 
   private var reversesConstant: [(String, String)] {

@@ -40,8 +40,23 @@ struct TapSum {
   var residualPixel = 0
   /// All weights of the operation, in its own order.
   var weights: [Float]
-  /// The position in `weights` of (output channel, channel of its group, tap row, tap column).
-  var weight: (Int, Int, Int, Int) -> Int
+  /// The position in `weights` of (output channel, channel of its group, tap row, tap column); nil
+  /// for a weight of zero.
+  var weight: (Int, Int, Int, Int) -> Int?
+  /// Where the output's lanes go when they are not the channels of one pixel.
+  var scatter: Scatter?
+
+  /// An output pixel is a block of pixels of few channels, its lanes their channels.
+  struct Scatter {
+    /// Pixels of a block.
+    var blockRows: Int
+    var blockColumns: Int
+    /// Pixels of the whole output; the last blocks may reach beyond.
+    var rows: Int
+    var columns: Int
+    /// For each lane the floats from the block's first element, then its row and column.
+    var lanes: [SIMD4<Int32>]
+  }
 
   /// Sixteen-channel vectors of an output pixel.
   var outputVectors: Int { (outputChannels + 15) / 16 }
@@ -78,17 +93,37 @@ extension Recorder {
     }
   }
 
-  private func constants(_ epilogue: TapSumEpilogue) -> [(String, String)] {
-    epilogue.constants + [
-      ("HAS_BIAS", epilogue.bias == nil ? "0" : "1"),
-      ("HAS_RESIDUAL", epilogue.residual == nil ? "0" : "1"),
-    ]
+  private func constants(
+    _ epilogue: TapSumEpilogue, _ scatter: TapSum.Scatter? = nil
+  ) -> [(String, String)] {
+    var constants =
+      epilogue.constants + [
+        ("HAS_BIAS", epilogue.bias == nil ? "0" : "1"),
+        ("HAS_RESIDUAL", epilogue.residual == nil ? "0" : "1"),
+      ]
+    if let scatter {
+      constants += [
+        ("SCATTERS", "1"), ("BLOCK_ROWS", "\(scatter.blockRows)"),
+        ("BLOCK_COLUMNS", "\(scatter.blockColumns)"),
+      ]
+    }
+    return constants
+  }
+
+  /// The lanes of whole vectors; one beyond every picture where there is none.
+  private func lanes(
+    _ scatter: TapSum.Scatter?, count: Int
+  ) throws(ComputeError) -> Buffer<SIMD4<Int32>> {
+    guard let scatter else { return try placeholder() }
+    let none = SIMD4<Int32>(0, .max, .max, 0)
+    return try Buffer(
+      context, scatter.lanes + Array(repeating: none, count: count - scatter.lanes.count))
   }
 
   private func tiled(
     _ sum: TapSum, _ input: DeviceTensor, _ output: DeviceTensor, _ epilogue: TapSumEpilogue
   ) throws(ComputeError) {
-    let sum = sum.flattened
+    let sum = sum.flattened.merged
     let tile = RegisterTile(columns: sum.columns, channels: sum.groupOutputChannels)
     let width = 16 * tile.vectors
     let groupVectors = sum.groups == 1 ? sum.outputVectors : sum.groupOutputChannels / 16
@@ -108,8 +143,9 @@ extension Recorder {
           for tapColumn in 0..<sum.taps.width {
             for channel in 0..<sum.inputChannels {
               for lane in 0..<present {
-                place(
-                  position + lane, sum.weight(group + first + lane, channel, tapRow, tapColumn))
+                if let weight = sum.weight(group + first + lane, channel, tapRow, tapColumn) {
+                  place(position + lane, weight)
+                }
               }
               position += width
             }
@@ -117,15 +153,19 @@ extension Recorder {
         }
       }
     }
+    // Where neighbouring pixels' channels follow one another, a longer unrolled loop tempts the
+    // compiler to load them as vectors and to take these apart.
+    let unroll = sum.inputStep < 16 ? 2 : 16
     // Groups of work of a few million operations keep both cores busy to the end.
     let rowFlops = 2 * sum.columns * max(1, taps * sum.inputChannels) * width
     let rowsPerGroup = min(sum.rows, max(1, 2_000_000 / rowFlops))
     let mask = try bytesOrPlaceholder(epilogue.mask)
     let program = try program(
       "cpu/convolution",
-      constants(epilogue) + [
+      constants(epilogue, sum.scatter) + [
         ("PIXELS", "\(tile.pixels)"), ("TAIL_PIXELS", "\(sum.columns % tile.pixels)"),
         ("VECTORS", "\(tile.vectors)"), ("INPUT_STEP", "\(sum.inputStep)"),
+        ("CHANNEL_UNROLL", "\(unroll)"),
       ])
     try launch(
       program, "convolution",
@@ -141,7 +181,9 @@ extension Recorder {
       Int32(sum.tapRowStep), Int32(sum.tapColumnStep), UInt64(sum.residualImage),
       Int32(sum.residualRow), Int32(sum.residualPixel), UInt64(sum.outputImage),
       Int32(sum.outputRow), Int32(sum.outputPixel), UInt64(sum.maskImage), Int32(sum.maskRow),
-      Int32(sum.maskPixel), Int32(blocksPerGroup), Int32(groupVectors))
+      Int32(sum.maskPixel), Int32(blocksPerGroup), Int32(groupVectors),
+      try lanes(sum.scatter, count: blocks * width), Int32(sum.scatter?.rows ?? 0),
+      Int32(sum.scatter?.columns ?? 0))
   }
 
   private func plain(
@@ -159,8 +201,9 @@ extension Recorder {
           for tapColumn in 0..<sum.taps.width {
             for channel in 0..<sum.inputChannels {
               for lane in 0..<min(16, sum.outputChannels - 16 * vector) {
-                place(
-                  position + lane, sum.weight(16 * vector + lane, channel, tapRow, tapColumn))
+                if let weight = sum.weight(16 * vector + lane, channel, tapRow, tapColumn) {
+                  place(position + lane, weight)
+                }
               }
               position += 16
             }
@@ -170,7 +213,7 @@ extension Recorder {
     }
     let mask = try bytesOrPlaceholder(epilogue.mask)
     let program = try program(
-      "reference/convolution", constants(epilogue) + [("GROUP", "\(groupSize)")])
+      "reference/convolution", constants(epilogue, sum.scatter) + [("GROUP", "\(groupSize)")])
     try launch(
       program, "convolution_reference",
       Grid([vectors * sum.columns, sum.rows, sum.images], groups: [groupSize, 1, 1]),
@@ -184,7 +227,8 @@ extension Recorder {
       Int32(sum.tapColumnStep), UInt64(sum.residualImage), Int32(sum.residualRow),
       Int32(sum.residualPixel), UInt64(sum.outputImage), Int32(sum.outputRow),
       Int32(sum.outputPixel), UInt64(sum.maskImage), Int32(sum.maskRow), Int32(sum.maskPixel),
-      Int32(vectors))
+      Int32(vectors), try lanes(sum.scatter, count: 16 * vectors),
+      Int32(sum.scatter?.rows ?? 0), Int32(sum.scatter?.columns ?? 0))
   }
 
   private func depthwise(
@@ -199,7 +243,9 @@ extension Recorder {
         for tapColumn in 0..<sum.taps.width {
           let position = (tapRow * sum.taps.width + tapColumn) * 16 * vectors
           for channel in 0..<sum.outputChannels {
-            place(position + channel, sum.weight(channel, 0, tapRow, tapColumn))
+            if let weight = sum.weight(channel, 0, tapRow, tapColumn) {
+              place(position + channel, weight)
+            }
           }
         }
       }
@@ -233,7 +279,7 @@ extension TapSum {
   /// a register tile divides.
   fileprivate var flattened: TapSum {
     let residualIsFlat = residualPixel == 0 || residualRow == columns * residualPixel
-    guard taps == Extent(1), rows > 1, inputRow == columns * inputStep,
+    guard scatter == nil, taps == Extent(1), rows > 1, inputRow == columns * inputStep,
       outputRow == columns * outputPixel, maskRow == columns * maskPixel, residualIsFlat,
       let length = (7...14).reversed().first(where: { rows * columns % $0 == 0 })
     else { return self }
@@ -245,6 +291,21 @@ extension TapSum {
     flat.maskRow = length * maskPixel
     flat.residualRow = length * residualPixel
     return flat
+  }
+
+  /// The same sum with the taps of a row as one, where their channels follow one another in memory:
+  /// one longer inner loop instead of several short ones.
+  fileprivate var merged: TapSum {
+    guard taps.width > 1, groups == 1, tapColumnStep == inputChannels else { return self }
+    let (channels, weight) = (inputChannels, weight)
+    var merged = self
+    merged.taps = Extent(taps.height, 1)
+    merged.tapColumnStep = 0
+    merged.inputChannels = taps.width * channels
+    merged.weight = { output, position, tapRow, _ in
+      weight(output, position % channels, tapRow, position / channels)
+    }
+    return merged
   }
 }
 
@@ -262,6 +323,8 @@ struct RegisterTile: Hashable {
     }
     if columns <= 14 {
       pixels = max(1, columns)
+    } else if available == 3, let nine = (7...9).reversed().first(where: { columns % $0 == 0 }) {
+      pixels = nine
     } else {
       pixels = (8...14).reversed().first { columns % $0 == 0 } ?? 14
     }

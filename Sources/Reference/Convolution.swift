@@ -111,7 +111,8 @@ public enum ConvolutionReference {
   /// The gradient with respect to the input.
   ///
   /// Order of summation: the taps that exist, row then column ascending, then the output channels
-  /// of the group.
+  /// of the group; at last `+ 0`, so that a negative zero becomes positive and products with zeros
+  /// in between change no bit.
   ///
   /// - Parameters:
   ///   - dy: `[N, OC, OH, OW]`, the gradient of the sum (before the activation).
@@ -135,6 +136,7 @@ public enum ConvolutionReference {
             let sums = unsafe UnsafeMutableBufferPointer(
               rebasing: dx[index * plane..<(index + 1) * plane])
             unsafe sumBackward(sums, dy, weights, sizes, index)
+            for position in 0..<plane { unsafe sums[position] += 0 }
           }
         }
       }

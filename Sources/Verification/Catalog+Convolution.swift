@@ -38,6 +38,11 @@ private struct ConvolutionRow: Sendable {
     CatalogCase("convolution", detail, [input], batch: batch) { operation() }
   }
 
+  /// Over a picture without padding channels, whose gradient comes in blocks of pixels.
+  var ofPicture: CatalogCase {
+    CatalogCase("convolution", detail, [input], batch: batch, dense: true) { operation() }
+  }
+
   /// Without a bias and without a residual, and with both.
   func fused(_ activation: Activation) -> [CatalogCase] {
     let extent = window.outputExtent(of: Extent(input[1], input[2]))
@@ -92,6 +97,31 @@ private struct ConvolutionRow: Sendable {
     .init(input: [7, 10, 10], outputs: 14, groups: 7),
   ]
 
+  /// First layers: strides, taps and pictures around the blocks of pixels, up to three vectors a
+  /// block, windows that miss pixels, dilation.
+  static let first: [ConvolutionRow] = [
+    .init(input: [1, 1, 1], outputs: 1, kernel: Extent(1), padding: .zero, batch: 1),
+    .init(input: [1, 9, 11], outputs: 20, kernel: Extent(5), padding: Padding(2)),
+    .init(input: [3, 9, 11], outputs: 5, batch: 1),
+    .init(input: [3, 24, 30], outputs: 17),
+    .init(
+      input: [3, 23, 58], outputs: 16, kernel: Extent(7), stride: Extent(2), padding: Padding(3)),
+    .init(
+      input: [3, 27, 61], outputs: 9, kernel: Extent(11), stride: Extent(4), padding: Padding(2),
+      batch: 1),
+    .init(input: [3, 15, 16], outputs: 24, stride: Extent(2), padding: .zero),
+    .init(input: [2, 9, 9], outputs: 4, kernel: Extent(2), stride: Extent(3), padding: .zero),
+    .init(
+      input: [4, 12, 10], outputs: 20, kernel: Extent(2, 5), stride: Extent(3, 1),
+      padding: Padding(top: 0, left: 3, bottom: 2, right: 1), batch: 1),
+    .init(
+      input: [4, 17, 16], outputs: 9, kernel: Extent(3), stride: Extent(2), padding: Padding(2),
+      dilation: Extent(2)),
+    .init(
+      input: [3, 17, 16], outputs: 9, kernel: Extent(3), stride: Extent(3), padding: Padding(4),
+      dilation: Extent(2), batch: 1),
+  ]
+
   /// One for the tiles, one in groups, one depthwise: every activation follows each of them.
   static let fusing: [ConvolutionRow] = [
     .init(input: [17, 7, 15], outputs: 33, batch: 1),
@@ -103,7 +133,7 @@ private struct ConvolutionRow: Sendable {
 extension OperationCatalog {
   /// Convolutions, grouped and depthwise ones among them, and what is fused to them.
   public static let convolution: [CatalogCase] =
-    ConvolutionRow.all.map(\.plain)
+    ConvolutionRow.all.map(\.plain) + ConvolutionRow.first.map(\.ofPicture)
     + ConvolutionRow.fusing.flatMap { row in
       [Activation.relu, .clip(-0.5, 1), .leakyReLU(0.125)].flatMap { row.fused($0) }
     }

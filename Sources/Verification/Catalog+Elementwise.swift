@@ -130,17 +130,20 @@ extension OperationCatalog {
     }
     func row(
       _ shape: [Int], _ batch: Int, _ reverses: Bool, _ activation: Activation = .none,
-      dense: Bool = false
+      dense: Bool = false, denseOutput: Bool = false
     ) -> CatalogCase {
       CatalogCase(
         "scale-shift", "\(reverses ? "channels reversed, " : "")then \(activation)", [shape],
-        batch: batch, dense: dense, families: plainOnly
+        batch: batch, dense: dense, denseOutput: denseOutput, families: plainOnly
       ) { operation(shape[0], reverses, activation) }
     }
     return [false, true].flatMap { reverses in
       [1, 2, 3, 15, 16, 17, 31, 33].flatMap {
         [row([$0, 5, 3], 3, reverses), row([$0], 1, reverses, .relu)]
       } + [1, 3, 17].map { row([$0, 7, 5], 3, reverses, dense: true) }
+        + [[1, 3, 5], [2, 2, 8], [3, 4, 11], [4, 2, 9], [3, 3, 16]].flatMap { shape in
+          [1, 3].map { row(shape, $0, reverses, dense: true, denseOutput: true) }
+        }
     }
       + [Activation.relu, .clip(-0.5, 1), .leakyReLU(0.125)].map { row([17, 3, 5], 2, false, $0) }
   }()

@@ -29,16 +29,19 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
   ///   - batch: Samples computed together.
   ///   - values: The elements of the inputs.
   ///   - dense: Whether the inputs lie without padding channels.
+  ///   - denseOutput: Whether the output and its gradient lie without padding channels.
   ///   - families: The families to try; nil for all, where the operation has more than one kernel.
   ///   - operation: Makes the operation.
   init(
     _ kind: String, _ detail: String = "", _ shapes: [[Int]], batch: Int = 2,
     values: OperationCheck.Values = .real(-2...2), dense: Bool = false,
-    families: [KernelFamily]? = nil, operation: @escaping @Sendable () -> any Operation
+    denseOutput: Bool = false, families: [KernelFamily]? = nil,
+    operation: @escaping @Sendable () -> any Operation
   ) {
     self.kind = kind
     self.detail =
-      ([detail, "\(shapes)", "batch \(batch)"] + (dense ? ["dense"] : []))
+      ([detail, "\(shapes)", "batch \(batch)"] + (dense ? ["dense"] : [])
+      + (denseOutput ? ["dense output"] : []))
       .filter { !$0.isEmpty }.joined(separator: ", ")
     self.shapes = shapes
     self.batch = batch
@@ -47,7 +50,8 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
     groupSize = 1
     body = { (context, families, depth) throws(ComputeError) in
       let check = OperationCheck(
-        values: values, dense: dense, depth: depth, families: families)
+        values: values, dense: dense, denseOutput: denseOutput, depth: depth,
+        families: families)
       return try Self.run(check, operation(), shapes, batch, context)
     }
   }

@@ -32,6 +32,8 @@ public struct OperationCheck: Sendable {
   public var gradientValues: Values
   /// Whether the inputs and their gradients lie densely, as pictures do.
   public var dense: Bool
+  /// Whether the output and its gradient lie densely.
+  public var denseOutput: Bool
   /// Whether the gradient is checked too.
   public var checksGradient: Bool
   /// How much is tried.
@@ -42,11 +44,13 @@ public struct OperationCheck: Sendable {
   /// A check.
   public init(
     values: Values = .real(-2...2), gradientValues: Values = .real(-2...2), dense: Bool = false,
-    checksGradient: Bool = true, depth: Depth = .exhaustive, families: [KernelFamily]? = nil
+    denseOutput: Bool = false, checksGradient: Bool = true, depth: Depth = .exhaustive,
+    families: [KernelFamily]? = nil
   ) {
     self.values = values
     self.gradientValues = gradientValues
     self.dense = dense
+    self.denseOutput = denseOutput
     self.checksGradient = checksGradient
     self.depth = depth
     self.families = families

@@ -30,7 +30,7 @@ final class OperationTrial<Tested: Operation> {
     self.batch = batch
     self.seed = seed
     let bare = shapes.map { Layout(shape: $0, dense: check.dense) }
-    let bareOutput = Layout(shape: outputShape)
+    let bareOutput = Layout(shape: outputShape, dense: check.denseOutput)
     inputLayouts = bare.indices.map { position in
       bare[position].with(
         border: operation.inputBorder(position, inputs: bare, output: bareOutput)
