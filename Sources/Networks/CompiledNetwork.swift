@@ -158,23 +158,32 @@ public final class CompiledNetwork {
   private static func recordForward(
     _ node: Graph.Node, _ index: Int, _ memory: PlannedMemory, _ recorder: Recorder
   ) throws(ComputeError) {
+    let sharing = memory.plan.sharing
     let output = memory.value(node.output)
-    try node.operation.recordForward(
-      recorder, inputs: node.inputs.map { memory.value($0) },
-      output: ForwardTarget(
-        tensor: output, mask: memory.mask(of: node.output)?.bits, state: memory.state(index)))
-    if output.layout.border != .zero { try recordBorderFill(recorder, output) }
+    if !sharing.joins.contains(index) {
+      try node.operation.recordForward(
+        recorder, inputs: node.inputs.map { memory.value($0) },
+        output: ForwardTarget(
+          tensor: output, mask: memory.mask(of: node.output)?.bits, state: memory.state(index)))
+    }
+    // Whoever owns the memory fills its border.
+    if sharing.home(of: node.output).owner == node.output, output.layout.border != .zero {
+      try recordBorderFill(recorder, output)
+    }
   }
 
   private static func recordGradient(
     _ node: Graph.Node, _ index: Int, _ memory: PlannedMemory, _ recorder: Recorder,
     started: inout Set<ValueID>
   ) throws(ComputeError) {
+    let sharing = memory.plan.sharing
     let gradient = memory.gradient(node.output)
-    if gradient.layout.border != .zero { try recordBorderFill(recorder, gradient) }
+    if sharing.gradientHome(of: node.output).owner == node.output, gradient.layout.border != .zero {
+      try recordBorderFill(recorder, gradient)
+    }
     let saved = memory.saved(node, index)
     for (position, value) in node.inputs.enumerated() {
-      if memory.plan.sharesGradient(of: value, with: node.output) {
+      if sharing.passesGradient(of: value, with: node.output) {
         // The output's gradient becomes the input's where it lies.
         started.insert(value)
         continue

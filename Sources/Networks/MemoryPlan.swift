@@ -15,8 +15,8 @@ struct MemoryPlan {
   private(set) var needs: [Needs] = []
   /// The last node, in the order of the gradient pass, that adds to a value's gradient.
   private var lastShares: [ValueID: (Int, Int)] = [:]
-  /// The values whose gradients lie where another value's gradient was.
-  private var gradientOwners: [ValueID: ValueID] = [:]
+  /// The tensors that lie in others' memory.
+  private(set) var sharing: MemorySharing
   private(set) var floats: [Slot: ArenaPlan.Place] = [:]
   private(set) var bytes: [Slot: ArenaPlan.Place] = [:]
   private(set) var floatBins: [Int] = []
@@ -34,22 +34,17 @@ struct MemoryPlan {
     self.graph = graph
     self.batch = batch
     self.withGradient = withGradient
+    sharing = MemorySharing(graph)
     layOut()
-    if withGradient { shareGradients() }
+    sharing.overwriteInputs(needs: withGradient ? needs : []) { [valueLayouts] value in
+      valueLayouts[value] ?? Layout(shape: graph.shape(of: value))
+    }
+    if withGradient { passGradients() }
     place(largestBufferBytes: largestBufferBytes)
   }
 
   /// The node and input position of the last share of a value's gradient.
   func lastShare(of value: ValueID) -> (Int, Int) { lastShares[value] ?? (-1, -1) }
-
-  /// The value in whose gradient's memory a value's gradient lies: mostly its own.
-  func gradientOwner(of value: ValueID) -> ValueID { gradientOwners[value] ?? value }
-
-  /// Whether a node's input takes over the memory of its output's gradient.
-  func sharesGradient(of value: ValueID, with output: ValueID) -> Bool {
-    value != output && gradientOwners[value] != nil
-      && gradientOwner(of: value) == gradientOwner(of: output)
-  }
 
   func layout(_ value: ValueID) -> Layout {
     valueLayouts[value] ?? Layout(shape: graph.shape(of: value))
@@ -80,6 +75,17 @@ struct MemoryPlan {
         border: node.operation.gradientBorder(inputs: inputs, output: output),
         dense: staysUnpadded(node))
     }
+    for index in sharing.joins {
+      let node = graph.nodes[index]
+      let border = node.inputs.map { gradientLayout($0).border }
+        .reduce(gradientLayout(node.output).border) { $0.union($1) }
+      gradientLayouts[node.output] = gradientLayout(node.output).with(border: border)
+      for value in node.inputs {
+        let channels = graph.shape(of: value)[0]
+        valueLayouts[value] = layout(node.output).slice(channels: channels)
+        gradientLayouts[value] = gradientLayout(node.output).slice(channels: channels)
+      }
+    }
     for (index, node) in graph.nodes.enumerated().reversed() {
       for (position, value) in node.inputs.enumerated() { lastShares[value] = (index, position) }
     }
@@ -100,30 +106,24 @@ struct MemoryPlan {
       }
   }
 
-  /// Finds the gradients that begin as a copy of their node's output gradient, which nobody reads
-  /// afterwards: the residual connections.
-  private mutating func shareGradients() {
-    var started: Set<ValueID> = []
-    for (index, node) in graph.nodes.enumerated().reversed() {
-      defer { started.formUnion(node.inputs) }
-      let inputs = node.inputs.map(layout)
-      let output = layout(node.output)
-      let position = node.inputs.indices.first { position in
-        let value = node.inputs[position]
-        let isMaskedHere = lastShare(of: value) == (index, position) && hasMask(value)
-        return node.operation.passesGradient(to: position, inputs: inputs, output: output)
-          && value != graph.input && !started.contains(value) && !isMaskedHere
-          && node.inputs.count(where: { $0 == value }) == 1
-          && gradientLayout(value) == gradientLayout(node.output)
-      }
-      guard let position else { continue }
-      gradientOwners[node.inputs[position]] = gradientOwner(of: node.output)
-    }
+  private mutating func passGradients() {
+    let plan = self
+    sharing.passGradients(
+      isMasked: { value, node, position in
+        plan.lastShare(of: value) == (node, position) && plan.activation(of: value) != .none
+      },
+      layout: plan.gradientLayout)
   }
 
-  /// Whether an activation follows the operation that makes a value.
-  private func hasMask(_ value: ValueID) -> Bool {
-    graph.nodes.contains { $0.output == value && $0.operation.activation != .none }
+  /// The value whose mask holds the bits of a value: the whole for what is joined.
+  func maskOwner(of value: ValueID) -> ValueID { sharing.parts[value]?.owner ?? value }
+
+  /// What ends a value: the activation of the operation that makes it, or of those that are joined.
+  func activation(of value: ValueID) -> Activation {
+    guard let index = graph.nodes.firstIndex(where: { $0.output == value }) else { return .none }
+    let node = graph.nodes[index]
+    return sharing.joins.contains(index)
+      ? activation(of: node.inputs[0]) : node.operation.activation
   }
 
   private mutating func place(largestBufferBytes: Int) {
@@ -131,43 +131,43 @@ struct MemoryPlan {
     let lossStep = graph.nodes.count
     func backward(_ index: Int) -> Int { 2 * graph.nodes.count - index }
     for (index, node) in graph.nodes.enumerated() {
-      requests.floats(
-        .value(node.output), batch * layout(node.output).imageStride, from: index)
-      for value in node.inputs { requests.use(.value(value), at: index) }
+      let owner = sharing.home(of: node.output).owner
+      requests.floats(.value(owner), batch * layout(owner).imageStride, from: index)
+      requests.use(.value(owner), at: index)
+      for value in node.inputs { requests.use(.value(sharing.home(of: value).owner), at: index) }
       if node.output == graph.output {
         // The caller reads the result after the pass.
-        requests.use(.value(node.output), at: lossStep)
+        requests.use(.value(owner), at: lossStep)
       }
     }
     if withGradient {
       for (index, node) in graph.nodes.enumerated() {
         let step = backward(index)
-        let interior = layout(node.output).interior
-        if node.operation.activation != .none {
-          requests.bytes(.mask(node.output), batch * interior / 8, from: index)
-          let reader = lastShares[node.output].map { backward($0.0) } ?? lossStep + 1
-          requests.use(.mask(node.output), at: reader)
+        let masked = maskOwner(of: node.output)
+        if activation(of: masked) != .none {
+          requests.bytes(.mask(masked), batch * layout(masked).interior / 8, from: index)
+          let reader = lastShares[masked].map { backward($0.0) } ?? lossStep + 1
+          requests.use(.mask(masked), at: reader)
         }
         if needs[index].stateBytes > 0 {
           requests.bytes(.state(index), batch * needs[index].stateBytes, from: index)
           requests.use(.state(index), at: step)
         }
         for position in needs[index].inputs {
-          requests.use(.value(node.inputs[position]), at: step)
+          requests.use(.value(sharing.home(of: node.inputs[position]).owner), at: step)
         }
-        if needs[index].output { requests.use(.value(node.output), at: step) }
+        if needs[index].output {
+          requests.use(.value(sharing.home(of: node.output).owner), at: step)
+        }
       }
       requests.floats(
         .gradient(graph.output), batch * gradientLayout(graph.output).imageStride, from: lossStep)
       for (index, node) in graph.nodes.enumerated().reversed() {
         let step = backward(index)
-        requests.use(.gradient(gradientOwner(of: node.output)), at: step)
+        requests.use(.gradient(sharing.gradientHome(of: node.output).owner), at: step)
         for value in node.inputs where value != graph.input {
-          let owner = gradientOwner(of: value)
-          if owner == value {
-            requests.floats(
-              .gradient(value), batch * gradientLayout(value).imageStride, from: step)
-          }
+          let owner = sharing.gradientHome(of: value).owner
+          requests.floats(.gradient(owner), batch * gradientLayout(owner).imageStride, from: step)
           requests.use(.gradient(owner), at: step)
         }
       }
@@ -197,6 +197,7 @@ struct MemoryPlan {
     }
 
     mutating func bytes(_ slot: Slot, _ size: Int, from step: Int) {
+      guard positions[slot] == nil else { return }
       positions[slot] = (false, byteSlots.count)
       byteSlots.append(slot)
       byteRequests.append(.init(size: size, start: step, end: step))
@@ -239,22 +240,24 @@ struct PlannedMemory {
   }
 
   func value(_ value: ValueID) -> DeviceTensor {
-    value == plan.graph.input ? input : tensor(.value(value), plan.layout(value))
+    if value == plan.graph.input { return input }
+    let home = plan.sharing.home(of: value)
+    return tensor(.value(home.owner), plan.layout(value), fromChannel: home.channel)
   }
 
   func gradient(_ value: ValueID) -> DeviceTensor {
-    value == plan.graph.input
-      ? inputGradient
-      : tensor(.gradient(plan.gradientOwner(of: value)), plan.gradientLayout(value))
+    if value == plan.graph.input { return inputGradient }
+    let home = plan.sharing.gradientHome(of: value)
+    return tensor(.gradient(home.owner), plan.gradientLayout(value), fromChannel: home.channel)
   }
 
   /// The activation that made a value and its bits; nil when there is none or no gradient.
   func mask(of value: ValueID) -> (activation: Activation, bits: DeviceBytes)? {
-    guard let place = plan.bytes[.mask(value)],
-      let node = plan.graph.nodes.first(where: { $0.output == value })
-    else { return nil }
+    guard let place = plan.bytes[.mask(plan.maskOwner(of: value))] else { return nil }
+    let channel = plan.sharing.parts[value]?.channel ?? 0
     return (
-      node.operation.activation, DeviceBytes(buffer: bytes[place.bin], offset: place.offset)
+      plan.activation(of: value),
+      DeviceBytes(buffer: bytes[place.bin], offset: place.offset + channel / 8)
     )
   }
 
@@ -270,10 +273,12 @@ struct PlannedMemory {
       inputLayouts: node.inputs.map { plan.layout($0) }, outputLayout: plan.layout(node.output))
   }
 
-  private func tensor(_ slot: MemoryPlan.Slot, _ layout: Layout) -> DeviceTensor {
+  private func tensor(
+    _ slot: MemoryPlan.Slot, _ layout: Layout, fromChannel channel: Int
+  ) -> DeviceTensor {
     guard let place = plan.floats[slot] else {
       preconditionFailure("nothing is planned for \(slot)")
     }
-    return DeviceTensor(buffer: floats[place.bin], offset: place.offset, layout: layout)
+    return DeviceTensor(buffer: floats[place.bin], offset: place.offset + channel, layout: layout)
   }
 }

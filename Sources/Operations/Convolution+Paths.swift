@@ -57,6 +57,9 @@ extension Convolution {
     position == 1
   }
 
+  /// The residual is added where it lies.
+  public func overwrites(_ position: Int) -> Bool { position == 1 }
+
   /// Records the forward pass.
   public func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget

@@ -5,7 +5,7 @@ public import Reference
 public struct DeviceTensor: Sendable {
   /// The memory, usually a part of an arena.
   public let buffer: Buffer<Float>
-  /// Floats from the buffer's start to the first sample, a multiple of 32.
+  /// Floats from the buffer's start to the first sample, a multiple of 16.
   public let offset: Int
   /// How each sample lies.
   public let layout: Layout
@@ -25,7 +25,7 @@ public struct DeviceTensor: Sendable {
 public struct DeviceBytes: Sendable {
   /// The memory.
   public let buffer: Buffer<UInt8>
-  /// Bytes from the buffer's start, a multiple of 128.
+  /// Bytes from the buffer's start, a multiple of 128 or, for some channels of a mask, of 2.
   public let offset: Int
 
   /// A part of a buffer.

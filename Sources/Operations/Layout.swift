@@ -18,7 +18,7 @@ public struct Layout: Hashable, Sendable {
   /// The pixels of a row.
   public let width: Int
   /// The channels of a pixel.
-  public let channels: Int
+  public private(set) var channels: Int
   /// Floats from one pixel to the next.
   public let channelStride: Int
   /// Zero pixels around.
@@ -67,7 +67,7 @@ public struct Layout: Hashable, Sendable {
   /// Pixels of a sample.
   public var pixels: Int { height * width }
   /// Groups of sixteen channels in a pixel.
-  public var channelGroups: Int { (channelStride + 15) / 16 }
+  public var channelGroups: Int { (channels + 15) / 16 }
   /// Floats that the channels of all pixels take without the border: what masks and pooling
   /// indices count by.
   public var interior: Int { pixels * channelStride }
@@ -76,6 +76,15 @@ public struct Layout: Hashable, Sendable {
   public func with(border: Padding) -> Layout {
     var result = self
     result.border = border
+    return result
+  }
+
+  /// The layout of some of a picture's channels where they lie among the others.
+  public func slice(channels: Int) -> Layout {
+    precondition(isPlanar && shape.count == 3 && channels <= self.channels, "a slice of \(shape)")
+    var result = self
+    result.channels = channels
+    result.shape[0] = channels
     return result
   }
 }

@@ -89,6 +89,10 @@ public protocol Operation: Sendable {
   /// may be one tensor.
   func passesGradient(to position: Int, inputs: [Layout], output: Layout) -> Bool
 
+  /// Whether the output may lie where the input at a position lies: each element of that input is
+  /// read for the same element of the output only, and before it is written.
+  func overwrites(_ position: Int) -> Bool
+
   /// Records the launches of the forward pass.
   func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
@@ -112,6 +116,8 @@ extension Operation {
   public func readsUnpadded(_ position: Int) -> Bool { false }
   /// Padding channels are left.
   public var writesUnpadded: Bool { false }
+  /// The output lies elsewhere.
+  public func overwrites(_ position: Int) -> Bool { false }
   /// The gradient is computed.
   public func passesGradient(to position: Int, inputs: [Layout], output: Layout) -> Bool { false }
   /// Nothing is kept.

@@ -116,6 +116,32 @@ private struct NetworkSketch {
     return sketch.graph
   }
 
+  /// Convolutions joined where they lie, with a residual around the second pair: a small SqueezeNet.
+  static func fire() throws(ShapeError) -> Graph {
+    var sketch = NetworkSketch([3, 14, 15], seed: 34)
+    try sketch.add(ScaleShift(scale: [2, 2.5, 3], shift: [-1, -1.25, -0.5]))
+    try sketch.convolution(16, 3, stride: 2)
+    try sketch.relu()
+    for isLast in [false, true] {
+      let start = sketch.top
+      try sketch.convolution(8, 1)
+      try sketch.relu()
+      let squeezed = sketch.top
+      try sketch.convolution(16, 1, from: squeezed)
+      try sketch.relu()
+      let small = sketch.top
+      try sketch.convolution(48, 3, from: squeezed)
+      try sketch.relu()
+      try sketch.add(Concat(axis: 0), [small, sketch.top])
+      if isLast { try sketch.add(Binary(.add), [start, sketch.top]) }
+    }
+    try sketch.convolution(20, 3)
+    try sketch.relu()
+    try sketch.add(GlobalPooling(.average))
+    try sketch.head(9)
+    return sketch.graph
+  }
+
   /// Depthwise convolutions with clipped activations and a linear residual: a small MobileNet.
   static func depthwise() throws(ShapeError) -> Graph {
     var sketch = NetworkSketch([3, 15, 15], seed: 33)
@@ -170,7 +196,7 @@ extension OperationCatalog {
   public static let networks: [CatalogCase] = {
     let sketches: [(String, @Sendable () throws(ShapeError) -> Graph)] = [
       ("residual", NetworkSketch.residual), ("branching", NetworkSketch.branching),
-      ("depthwise", NetworkSketch.depthwise),
+      ("depthwise", NetworkSketch.depthwise), ("fire", NetworkSketch.fire),
     ]
     return sketches.flatMap { name, make in
       [1, 5].map { batch in
