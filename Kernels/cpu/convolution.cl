@@ -1,7 +1,8 @@
 // Convolution by register tiles: sums over taps of a dense picture, PIXELS pixels x VECTORS x 16
 // channels at once, for the forward pass and, phase by phase, for the gradient of the input.
 // Shapes: input [n][row][pixel][channel] with a zero border; weights [block][tap row][tap column]
-// [channel of the group][VECTORS * 16]; one work-group computes rowsPerGroup rows of one block.
+// [channel of the group][VECTORS * 16]; one work-group computes rowsPerGroup rows of blocksPerItem
+// blocks.
 // Variants: TAIL_PIXELS for a row's rest, the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL,
 // SETTLES_ZERO; SCATTERS (scatter.clh) where a pixel here is a block of pixels of few channels.
 // Order of summation: tap row, tap column, channel, each ascending, one fma a product; then + 0 with
@@ -55,6 +56,13 @@ WIDE static inline float16 settled(const float16 s) {
   return SETTLES_ZERO ? s + (float16)(0.0f) : s;
 }
 
+// The output's lines are asked for before the sum, so that they are there after it.
+#if defined(__x86_64__)
+#define PREFETCH_OUTPUT(p) __builtin_prefetch((const void *)(size_t)(p), 1, 3);
+#else
+#define PREFETCH_OUTPUT(p)
+#endif
+
 // One tile: COUNT neighbouring pixels of a row, VECTORS groups of sixteen channels.
 #define DEFINE_TILE(NAME, COUNT)                                                                  \
   __attribute__((always_inline)) WIDE static inline void NAME(                                    \
@@ -67,7 +75,10 @@ WIDE static inline float16 settled(const float16 s) {
       const int columnsLeft) {                                                                    \
     float16 s[COUNT][VECTORS];                                                                    \
     UNROLL for (int p = 0; p < COUNT; ++p) {                                                      \
-      UNROLL for (int v = 0; v < VECTORS; ++v) { s[p][v] = (float16)(0.0f); }                     \
+      UNROLL for (int v = 0; v < VECTORS; ++v) {                                                  \
+        PREFETCH_OUTPUT(output + p * outputPixel + 16 * v)                                        \
+        s[p][v] = (float16)(0.0f);                                                                \
+      }                                                                                           \
     }                                                                                             \
     for (int tapRow = 0; tapRow < tapRows; ++tapRow) {                                           \
       for (int tapColumn = 0; tapColumn < tapColumns; ++tapColumn) {                             \
@@ -132,7 +143,8 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
     const global float *restrict weights, const global float *restrict bias,
     const global float *residual, const ulong residualStart, global float *output,
     const ulong outputStart, global ushort *mask, const ulong maskStart, const int rows,
-    const int columns, const int rowsPerGroup, const int tapRows, const int tapColumns,
+    const int columns, const int rowsPerGroup, const int blocksPerItem, const int blocks,
+    const int tapRows, const int tapColumns,
     const int inputChannels, const ulong inputImage,
     const int inputRow, const int tapRowStep, const int tapColumnStep, const ulong residualImage,
     const int residualRow, const int residualPixel, const ulong outputImage, const int outputRow,
@@ -140,38 +152,40 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
     const int blocksPerGroup, const int vectorsPerGroup, const global int4 *lanes,
     const int targetRows, const int targetColumns) {
   const int firstRow = (int)get_global_id(0) * rowsPerGroup;
-  const int block = (int)get_global_id(1);
+  const int firstBlock = (int)get_global_id(1) * blocksPerItem;
   const ulong n = get_global_id(2);
-  const int group = block / blocksPerGroup;
-  const int blockOfGroup = block % blocksPerGroup;
-  const int firstVector = group * vectorsPerGroup + blockOfGroup * VECTORS;
-  const int vectors = min(VECTORS, vectorsPerGroup - blockOfGroup * VECTORS);
-  const global float *w =
-      weights + (ulong)block * (16 * VECTORS) * (ulong)(tapRows * tapColumns) * (ulong)inputChannels;
   for (int row = firstRow; row < min(firstRow + rowsPerGroup, rows); ++row) {
-    const global float *x = input + inputStart + n * inputImage + (long)row * inputRow +
-                            (long)group * inputChannels;
-    const global float *r =
-        residual + residualStart + n * residualImage + (long)row * residualRow + 16 * firstVector;
-    global float *y = output + outputStart + n * outputImage + (long)row * outputRow +
-                      (SCATTERS ? 0 : 16 * firstVector);
-    global ushort *m = mask + maskStart + n * maskImage + (long)row * maskRow + firstVector;
-    int column = 0;
-    for (; column + PIXELS <= columns; column += PIXELS) {
-      whole_tile(x, w, bias + 16 * firstVector, r, y, m, tapRows, tapColumns, inputChannels,
-                 tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors,
-                 lanes + 16 * firstVector, targetRows - row * BLOCK_ROWS,
-                 targetColumns - column * BLOCK_COLUMNS);
-      x += PIXELS * INPUT_STEP;
-      r += PIXELS * residualPixel;
-      y += PIXELS * outputPixel;
-      m += PIXELS * maskPixel;
-    }
+    for (int block = firstBlock; block < min(firstBlock + blocksPerItem, blocks); ++block) {
+      const int group = block / blocksPerGroup;
+      const int blockOfGroup = block % blocksPerGroup;
+      const int firstVector = group * vectorsPerGroup + blockOfGroup * VECTORS;
+      const int vectors = min(VECTORS, vectorsPerGroup - blockOfGroup * VECTORS);
+      const global float *w = weights + (ulong)block * (16 * VECTORS) *
+                                            (ulong)(tapRows * tapColumns) * (ulong)inputChannels;
+      const global float *x = input + inputStart + n * inputImage + (long)row * inputRow +
+                              (long)group * inputChannels;
+      const global float *r =
+          residual + residualStart + n * residualImage + (long)row * residualRow + 16 * firstVector;
+      global float *y = output + outputStart + n * outputImage + (long)row * outputRow +
+                        (SCATTERS ? 0 : 16 * firstVector);
+      global ushort *m = mask + maskStart + n * maskImage + (long)row * maskRow + firstVector;
+      int column = 0;
+      for (; column + PIXELS <= columns; column += PIXELS) {
+        whole_tile(x, w, bias + 16 * firstVector, r, y, m, tapRows, tapColumns, inputChannels,
+                   tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors,
+                   lanes + 16 * firstVector, targetRows - row * BLOCK_ROWS,
+                   targetColumns - column * BLOCK_COLUMNS);
+        x += PIXELS * INPUT_STEP;
+        r += PIXELS * residualPixel;
+        y += PIXELS * outputPixel;
+        m += PIXELS * maskPixel;
+      }
 #if TAIL_PIXELS
-    tail_tile(x, w, bias + 16 * firstVector, r, y, m, tapRows, tapColumns, inputChannels,
-              tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors,
-              lanes + 16 * firstVector, targetRows - row * BLOCK_ROWS,
-              targetColumns - column * BLOCK_COLUMNS);
+      tail_tile(x, w, bias + 16 * firstVector, r, y, m, tapRows, tapColumns, inputChannels,
+                tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors,
+                lanes + 16 * firstVector, targetRows - row * BLOCK_ROWS,
+                targetColumns - column * BLOCK_COLUMNS);
 #endif
+    }
   }
 }

@@ -157,7 +157,10 @@ extension Recorder {
     // compiler to load them as vectors and to take these apart.
     let unroll = sum.inputStep < 16 ? 2 : 16
     // Groups of work of a few million operations keep both cores busy to the end.
-    let rowFlops = 2 * sum.columns * max(1, taps * sum.inputChannels) * width
+    // A row's input stays in the first cache for as many blocks as have their weights in the second.
+    let blockBytes = 4 * max(1, taps * sum.inputChannels) * width
+    let blocksPerItem = max(1, min(blocks, (1 << 19) / blockBytes))
+    let rowFlops = 2 * sum.columns * max(1, taps * sum.inputChannels) * width * blocksPerItem
     let rowsPerGroup = min(sum.rows, max(1, 2_000_000 / rowFlops))
     let mask = try bytesOrPlaceholder(epilogue.mask)
     let program = try program(
@@ -170,13 +173,17 @@ extension Recorder {
     try launch(
       program, "convolution",
       Grid(
-        [(sum.rows + rowsPerGroup - 1) / rowsPerGroup, blocks, sum.images], groups: [1, 1, 1]),
+        [
+          (sum.rows + rowsPerGroup - 1) / rowsPerGroup,
+          (blocks + blocksPerItem - 1) / blocksPerItem, sum.images,
+        ], groups: [1, 1, 1]),
       input.buffer, start(input, sum.inputStart), weights,
       try bias(epilogue, count: max(sum.outputVectors, blocks * tile.vectors) * 16),
       (epilogue.residual ?? output).buffer, start(epilogue.residual, 0), output.buffer,
       start(output, sum.outputStart), mask.buffer,
       UInt64(mask.offset / 2 + sum.maskStart), Int32(sum.rows), Int32(sum.columns),
-      Int32(rowsPerGroup), Int32(sum.taps.height), Int32(sum.taps.width),
+      Int32(rowsPerGroup), Int32(blocksPerItem), Int32(blocks), Int32(sum.taps.height),
+      Int32(sum.taps.width),
       Int32(sum.inputChannels), UInt64(sum.inputImage), Int32(sum.inputRow),
       Int32(sum.tapRowStep), Int32(sum.tapColumnStep), UInt64(sum.residualImage),
       Int32(sum.residualRow), Int32(sum.residualPixel), UInt64(sum.outputImage),
@@ -306,28 +313,5 @@ extension TapSum {
       weight(output, position % channels, tapRow, position / channels)
     }
     return merged
-  }
-}
-
-/// How many pixels and sixteen-channel vectors a work-item holds in registers: at most 28 of the 32.
-struct RegisterTile: Hashable {
-  let pixels: Int
-  let vectors: Int
-
-  init(columns: Int, channels: Int) {
-    let available = (channels + 15) / 16
-    if available == 1 {
-      vectors = 1
-      pixels = min(columns, 28)
-      return
-    }
-    if columns <= 14 {
-      pixels = max(1, columns)
-    } else if available == 3, let nine = (7...9).reversed().first(where: { columns % $0 == 0 }) {
-      pixels = nine
-    } else {
-      pixels = (8...14).reversed().first { columns % $0 == 0 } ?? 14
-    }
-    vectors = min(available, pixels <= 6 ? 4 : pixels <= 9 ? 3 : 2)
   }
 }
