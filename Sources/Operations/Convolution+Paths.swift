@@ -62,6 +62,9 @@ extension Convolution {
   ) throws(ComputeError) {
     let from = inputs[0].layout
     let to = output.tensor.layout
+    if takesRows(recorder, from, to) {
+      return try recordRows(recorder, inputs: inputs, output: output)
+    }
     let residual = hasResidual ? inputs[1] : nil
     let weights = weights
     let sum = TapSum(
@@ -95,6 +98,9 @@ extension Convolution {
     }
     let from = gradient.layout
     let to = target.tensor.layout
+    if takesRows(recorder, from, to) {
+      return try recordRowsGradient(recorder, gradient: gradient, to: target)
+    }
     let weights = weights
     let groupInputs = weights.shape[1]
     let groupOutputs = outputChannels / groups

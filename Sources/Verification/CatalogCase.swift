@@ -28,12 +28,14 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
   ///   - shapes: The shapes of one sample's inputs.
   ///   - batch: Samples computed together.
   ///   - values: The elements of the inputs.
+  ///   - gradientValues: The elements of the output's gradient.
   ///   - dense: Whether the inputs lie without padding channels.
   ///   - families: The families to try; nil for all, where the operation has more than one kernel.
   ///   - operation: Makes the operation.
   init(
     _ kind: String, _ detail: String = "", _ shapes: [[Int]], batch: Int = 2,
-    values: OperationCheck.Values = .real(-2...2), dense: Bool = false,
+    values: OperationCheck.Values = .real(-2...2),
+    gradientValues: OperationCheck.Values = .real(-2...2), dense: Bool = false,
     families: [KernelFamily]? = nil, operation: @escaping @Sendable () -> any Operation
   ) {
     self.kind = kind
@@ -47,7 +49,8 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
     groupSize = 1
     body = { (context, families, depth) throws(ComputeError) in
       let check = OperationCheck(
-        values: values, dense: dense, depth: depth, families: families)
+        values: values, gradientValues: gradientValues, dense: dense, depth: depth,
+        families: families)
       return try Self.run(check, operation(), shapes, batch, context)
     }
   }
