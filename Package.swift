@@ -84,7 +84,9 @@ let package = Package(
       swiftSettings: strict),
 
     .target(
-      name: "Support", dependencies: ["Compute", "Reference"], path: "Tests/Support",
+      name: "Support",
+      dependencies: ["Compute", "Datasets", "Networks", "Operations", "Reference"],
+      path: "Tests/Support",
       swiftSettings: strict),
     tests("LayoutTests", ["Kernels"]),
     tests("ReferenceTests", ["Support", "Reference"], exclude: ["Fixtures"]),

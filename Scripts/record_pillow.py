@@ -126,7 +126,12 @@ def record_small():
         text = textwrap.indent("\n".join(textwrap.wrap(base64.b64encode(contents).decode(), 92)), "      ")
         out += f'  RecordedFile(\n    name: "{name}", crc: 0x{crc(expected):08X},\n'
         out += f'    base64: """\n{text}\n      """),\n'
-    out += "]\n\n/// The CRC-32 of what Pillow's `resize` makes of the pattern.\n"
+    out += "]\n"
+    write("RecordedPictures.swift", out)
+
+
+def record_resizes():
+    out = "import Datasets\n\n/// The CRC-32 of what Pillow's `resize` makes of the pattern.\n"
     out += "let recordedResizes: [RecordedResize] = [\n"
     for width, height, channels, to_width, to_height, name in resizes():
         result = pattern(width, height, channels).resize((to_width, to_height), FILTERS[name])
@@ -134,7 +139,7 @@ def record_small():
         out += f"interpolation: .{name}, crc: 0x{crc(result):08X}),\n"
     out += "]\n\n/// The CRC-32 of the pattern 37x23x3 in grey, by Pillow's `convert(\"L\")`.\n"
     out += f"let recordedGrey: UInt32 = 0x{crc(pattern(37, 23, 3).convert('L')):08X}\n"
-    write("RecordedPictures.swift", out)
+    write("RecordedResizes.swift", out)
 
 
 def record_photos(folder):
@@ -157,4 +162,5 @@ def record_photos(folder):
 
 
 record_small()
+record_resizes()
 record_photos(pathlib.Path(sys.argv[1]) / "imagenet" / "photos")

@@ -31,8 +31,8 @@ struct MemorySharing {
           graph.shape(of: node.output).count == 3
         else { return false }
         return node.inputs.allSatisfy { value in
-          // Convolutions write masks of any stride; sixteen channels share a word of the mask.
-          makers[value] is Convolution && readers[value] == 1
+          // Ungrouped convolutions write masks of any stride; a word holds sixteen channels.
+          (makers[value] as? Convolution)?.groups == 1 && readers[value] == 1
             && graph.shape(of: value)[0] % Layout.channelAlignment == 0
             && makers[value]?.activation == makers[node.inputs[0]]?.activation
         }

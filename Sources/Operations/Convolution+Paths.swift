@@ -66,6 +66,9 @@ extension Convolution {
   ) throws(ComputeError) {
     let from = inputs[0].layout
     let to = output.tensor.layout
+    if takesRows(recorder, from, to) {
+      return try recordRows(recorder, inputs: inputs, output: output)
+    }
     let residual = hasResidual ? inputs[1] : nil
     let weights = weights
     let sum = TapSum(
@@ -99,6 +102,9 @@ extension Convolution {
     }
     let from = gradient.layout
     let to = target.tensor.layout
+    if takesRows(recorder, from, to) {
+      return try recordRowsGradient(recorder, gradient: gradient, to: target)
+    }
     let weights = weights
     let epilogue = TapSumEpilogue(
       constants: EpilogueConstants.gradient(target) + [("SETTLES_ZERO", "1")], bias: nil,

@@ -60,6 +60,14 @@ public struct LocalResponseNormalization: Operation {
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
     let (x, y) = (inputs[0], output.tensor)
+    if takesRows(recorder, x.layout) {
+      let rows = recorder.rowsPerGroup(y.layout, bytesReadPerFloat: Self.computedAsBytes)
+      return try recorder.launch(
+        try recorder.program("cpu/local_response_normalization", rowConstants(x.layout)),
+        "normalization_forward", recorder.rowGrid(y.layout, rowsPerGroup: rows), x.buffer,
+        Place(x), y.buffer, Place(y), KernelVector(extentOf: y.layout), KernelVector(numbers),
+        Int32(rows))
+    }
     let program = try recorder.program(
       "reference/local_response_normalization",
       recorder.constants(x.layout, output, activation))
@@ -74,6 +82,19 @@ public struct LocalResponseNormalization: Operation {
     to target: GradientTarget
   ) throws(ComputeError) {
     guard let x = saved.inputs[0] else { preconditionFailure("\(kind) needs its input") }
+    if takesRows(recorder, x.layout), !target.tensor.layout.isUnpadded {
+      let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
+      let dx = target.tensor
+      let rows = recorder.rowsPerGroup(dx.layout, bytesReadPerFloat: Self.computedAsBytes)
+      return try recorder.launch(
+        try recorder.program(
+          "cpu/local_response_normalization",
+          rowConstants(x.layout) + EpilogueConstants.gradient(target)),
+        "normalization_gradient", recorder.rowGrid(dx.layout, rowsPerGroup: rows),
+        gradient.buffer, Place(gradient), x.buffer, Place(x), dx.buffer, Place(dx),
+        KernelVector(extentOf: dx.layout), mask.buffer, mask.firstWord, KernelVector(numbers),
+        Int32(rows))
+    }
     let program = try recorder.program(
       "reference/local_response_normalization",
       recorder.constants(gradient, target))
@@ -83,6 +104,20 @@ public struct LocalResponseNormalization: Operation {
       program, "normalization_gradient", recorder.items(dx.layout), gradient.buffer,
       Place(gradient), x.buffer, Place(x), dx.buffer, Place(dx), mask.buffer, mask.firstWord,
       Extents(dx.layout), KernelVector(window), KernelVector(numbers))
+  }
+
+  /// A power costs as much time as so many bytes of memory.
+  private static let computedAsBytes = 12
+
+  /// The kernels that go through rows hold a pixel in private memory and unroll the window.
+  private func takesRows(_ recorder: Recorder, _ layout: Layout) -> Bool {
+    recorder.family == .cpu && !layout.isUnpadded && layout.channels <= 2048 && size <= 32
+  }
+
+  private func rowConstants(_ layout: Layout) -> [(String, String)] {
+    [
+      ("CHANNELS", "\(layout.channels)"), ("BEFORE", "\(window.x)"), ("AFTER", "\(window.y)"),
+    ]
   }
 
   private var parameters: LocalResponseNormalizationReference.Parameters {

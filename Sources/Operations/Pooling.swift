@@ -96,6 +96,18 @@ extension Pooling {
     let from = input.layout
     let to = output.tensor.layout
     switch reduction {
+    case .maximum where takesRows(recorder, from, to):
+      let state = try recorder.bytesOrPlaceholder(output.state)
+      let program = try recorder.program(
+        "cpu/max_pooling",
+        window.constants + [("WRITES_STATE", output.state == nil ? "0" : "1")])
+      let rows = recorder.rowsPerGroup(
+        to, bytesReadPerFloat: 4 * window.stride.height * window.stride.width)
+      try recorder.launch(
+        program, "max_pooling", recorder.rowGrid(to, rowsPerGroup: rows), input.buffer,
+        Place(input), KernelVector(extentOf: from), output.tensor.buffer, Place(output.tensor),
+        KernelVector(extentOf: to), state.buffer, UInt64(state.offset), UInt64(to.interior),
+        Int32(to.channelGroups), Int32(rows))
     case .maximum:
       let state = try recorder.bytesOrPlaceholder(output.state)
       let program = try recorder.program(
@@ -126,6 +138,11 @@ extension Pooling {
     }
   }
 
+  /// Whether the kernels that go through rows compute between two layouts.
+  private func takesRows(_ recorder: Recorder, _ a: Layout, _ b: Layout) -> Bool {
+    recorder.family == .cpu && window.isUnrolled && !a.isUnpadded && !b.isUnpadded
+  }
+
   /// Records adding this operation's share to the gradient of an input.
   public func recordGradient(
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
@@ -137,6 +154,17 @@ extension Pooling {
     let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
     let ending = EpilogueConstants.gradient(target)
     switch reduction {
+    case .maximum where takesRows(recorder, from, to):
+      guard let state = saved.state else { preconditionFailure("no state of \(kind)") }
+      let program = try recorder.program("cpu/max_pooling", window.constants + ending)
+      let rows = recorder.rowsPerGroup(to, bytesReadPerFloat: 2)
+      try recorder.launch(
+        program, "max_pooling_gradient", recorder.rowGrid(to, rowsPerGroup: rows),
+        gradient.buffer, Place(gradient), KernelVector(extentOf: from), state.buffer,
+        UInt64(state.offset), UInt64(saved.outputLayout.interior),
+        Int32(saved.outputLayout.channelStride), target.tensor.buffer, Place(target.tensor),
+        KernelVector(extentOf: to), mask.buffer, mask.firstWord, Int32(to.channelGroups),
+        Int32(rows))
     case .maximum:
       guard let state = saved.state else { preconditionFailure("no state of \(kind)") }
       let program = try recorder.program(

@@ -86,14 +86,14 @@ extension Recorder {
     }
   }
 
-  private func bias(_ epilogue: TapSumEpilogue, count: Int) throws(ComputeError) -> Buffer<Float> {
+  func bias(_ epilogue: TapSumEpilogue, count: Int) throws(ComputeError) -> Buffer<Float> {
     guard let bias = epilogue.bias else { return try placeholder() }
     return try parameters(bias, count: count, startingAt: liveParameters?.bias) { place in
       for channel in bias.indices { place(channel, channel) }
     }
   }
 
-  private func constants(
+  func constants(
     _ epilogue: TapSumEpilogue, _ scatter: TapSum.Scatter? = nil
   ) -> [(String, String)] {
     var constants =
@@ -238,44 +238,7 @@ extension Recorder {
       Int32(sum.scatter?.rows ?? 0), Int32(sum.scatter?.columns ?? 0))
   }
 
-  private func depthwise(
-    _ sum: TapSum, _ input: DeviceTensor, _ output: DeviceTensor, _ epilogue: TapSumEpilogue
-  ) throws(ComputeError) {
-    let vectors = sum.outputVectors
-    let taps = sum.taps.height * sum.taps.width
-    let weights = try parameters(
-      sum.weights, count: max(1, taps * 16 * vectors), startingAt: liveParameters?.weights
-    ) { place in
-      for tapRow in 0..<sum.taps.height {
-        for tapColumn in 0..<sum.taps.width {
-          let position = (tapRow * sum.taps.width + tapColumn) * 16 * vectors
-          for channel in 0..<sum.outputChannels {
-            if let weight = sum.weight(channel, 0, tapRow, tapColumn) {
-              place(position + channel, weight)
-            }
-          }
-        }
-      }
-    }
-    let mask = try bytesOrPlaceholder(epilogue.mask)
-    let program = try program(
-      "reference/depthwise", constants(epilogue) + [("GROUP", "\(groupSize)")])
-    try launch(
-      program, "depthwise",
-      Grid([vectors * sum.columns, sum.rows, sum.images], groups: [groupSize, 1, 1]),
-      input.buffer, start(input, sum.inputStart), weights,
-      try bias(epilogue, count: vectors * 16), (epilogue.residual ?? output).buffer,
-      start(epilogue.residual, 0), output.buffer, start(output, sum.outputStart),
-      mask.buffer, UInt64(mask.offset / 2 + sum.maskStart),
-      Int32(sum.rows), Int32(sum.columns), Int32(sum.taps.height), Int32(sum.taps.width),
-      UInt64(sum.inputImage), Int32(sum.inputRow), Int32(sum.inputStep), Int32(sum.tapRowStep),
-      Int32(sum.tapColumnStep), UInt64(sum.residualImage), Int32(sum.residualRow),
-      Int32(sum.residualPixel), UInt64(sum.outputImage), Int32(sum.outputRow),
-      Int32(sum.outputPixel), UInt64(sum.maskImage), Int32(sum.maskRow), Int32(sum.maskPixel),
-      Int32(vectors))
-  }
-
-  private func start(_ tensor: DeviceTensor?, _ shift: Int) -> UInt64 {
+  func start(_ tensor: DeviceTensor?, _ shift: Int) -> UInt64 {
     tensor.map { UInt64($0.offset + $0.layout.origin + shift) } ?? 0
   }
 

@@ -122,18 +122,48 @@ private struct ConvolutionRow: Sendable {
       dilation: Extent(2), batch: 1),
   ]
 
-  /// One for the tiles, one in groups, one depthwise: every activation follows each of them.
+  /// Depthwise ones around the tiles of four to eight pixels, with every phase of a stride.
+  static let depthwise: [ConvolutionRow] = [
+    .init(input: [17, 6, 7], outputs: 17, groups: 17),
+    .init(input: [16, 5, 8], outputs: 16, groups: 16, batch: 1),
+    .init(input: [47, 4, 11], outputs: 47, groups: 47),
+    .init(input: [32, 14, 14], outputs: 32, stride: Extent(2), groups: 32),
+    .init(
+      input: [33, 13, 15], outputs: 33, stride: Extent(2), padding: .zero, groups: 33, batch: 1),
+    .init(
+      input: [19, 12, 13], outputs: 19, stride: Extent(2),
+      padding: Padding(top: 0, left: 0, bottom: 1, right: 1),
+      groups: 19, batch: 1),
+    .init(input: [18, 11, 10], outputs: 18, kernel: Extent(5), padding: Padding(2), groups: 18),
+    .init(
+      input: [20, 15, 17], outputs: 20, kernel: Extent(5, 3), stride: Extent(2, 3),
+      padding: Padding(2), groups: 20, batch: 1),
+    .init(
+      input: [24, 13, 12], outputs: 24, padding: Padding(2), dilation: Extent(2), groups: 24),
+    .init(
+      input: [17, 14, 15], outputs: 17, stride: Extent(2), padding: Padding(3),
+      dilation: Extent(3), groups: 17, batch: 1),
+    .init(
+      input: [16, 9, 19], outputs: 16, kernel: Extent(2), stride: Extent(3, 4), padding: .zero,
+      groups: 16),
+    .init(input: [16, 16, 17], outputs: 16, stride: Extent(5), groups: 16),
+    .init(input: [17, 11, 12], outputs: 17, kernel: Extent(8), padding: Padding(4), groups: 17),
+  ]
+
+  /// One for the tiles, one in groups, two depthwise: every activation follows each of them.
   static let fusing: [ConvolutionRow] = [
     .init(input: [17, 7, 15], outputs: 33, batch: 1),
     .init(input: [20, 8, 8], outputs: 30, groups: 5),
     .init(input: [24, 9, 10], outputs: 24, groups: 24),
+    .init(input: [33, 9, 15], outputs: 33, stride: Extent(2), groups: 33, batch: 1),
   ]
 }
 
 extension OperationCatalog {
   /// Convolutions, grouped and depthwise ones among them, and what is fused to them.
   public static let convolution: [CatalogCase] =
-    ConvolutionRow.all.map(\.plain) + ConvolutionRow.first.map(\.ofPicture)
+    (ConvolutionRow.all + ConvolutionRow.depthwise).map(\.plain)
+    + ConvolutionRow.first.map(\.ofPicture)
     + ConvolutionRow.fusing.flatMap { row in
       [Activation.relu, .clip(-0.5, 1), .leakyReLU(0.125)].flatMap { row.fused($0) }
     }

@@ -171,20 +171,24 @@ extension OperationCatalog {
 
   /// Local response normalisation across channels.
   public static let localResponseNormalization: [CatalogCase] =
-    [1, 2, 3, 4, 5, 20].flatMap { size in
+    [1, 2, 3, 4, 5, 20, 33].flatMap { size in
       let shapes: [([Int], batch: Int, dense: Bool)] =
         [1, 2, 3, 15, 16, 17, 31, 33, 49].map { ([$0, 3, 2], $0 % 2 == 0 ? 1 : 3, false) }
         + [([3, 3, 2], 2, true), ([19, 2, 2], 1, true)]
       return shapes.map { shape, batch, dense in
         CatalogCase(
-          "local-response-normalization", "size \(size)", [shape], batch: batch, dense: dense,
-          families: plainOnly
+          "local-response-normalization", "size \(size)", [shape], batch: batch, dense: dense
         ) { LocalResponseNormalization(size: size, alpha: 0.3, beta: 0.75, bias: 1.5) }
       }
     } + [
       CatalogCase(
         "local-response-normalization", "alexnet's, of large values", [[96, 5, 5]],
-        values: .real(-500...500), families: plainOnly
-      ) { LocalResponseNormalization(size: 5) }
+        values: .real(-500...500)
+      ) { LocalResponseNormalization(size: 5) },
+      // Products below the least float make sums of -0.
+      CatalogCase(
+        "local-response-normalization", "of tiny values", [[21, 5, 5]], batch: 1,
+        values: .real(-1e-30...1e-30), gradientValues: .real(-1e-20...1e-20)
+      ) { LocalResponseNormalization(size: 5, alpha: 0.3) },
     ]
 }

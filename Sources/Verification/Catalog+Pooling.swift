@@ -48,6 +48,15 @@ private struct PoolingRow: Sendable {
     .init(input: [3, 11, 9], padding: Padding(1), dense: true),
     .init(input: [16, 5, 5], stride: Extent(1), padding: Padding(1), dense: true),
     .init(input: [19, 5, 6], ceilMode: true, dense: true),
+    // Strides of one to four, whose phases the gradient takes apart, and one beyond.
+    .init(input: [33, 15, 14], padding: Padding(1)),
+    .init(input: [47, 14, 15], stride: Extent(1), padding: Padding(1), batch: 1),
+    .init(input: [17, 17, 19], kernel: Extent(5, 3), stride: Extent(3, 4), padding: Padding(2)),
+    .init(input: [18, 14, 17], kernel: Extent(2), stride: Extent(4, 3), batch: 1),
+    .init(input: [16, 23, 22], stride: Extent(5), padding: Padding(1)),
+    .init(input: [32, 15, 17], padding: Padding(2), dilation: Extent(2, 3), batch: 1),
+    // More taps than are unrolled.
+    .init(input: [17, 12, 11], kernel: Extent(8), padding: Padding(3)),
   ]
 
   func row(
@@ -55,7 +64,7 @@ private struct PoolingRow: Sendable {
   ) -> CatalogCase {
     CatalogCase(
       "pooling", "\(name), \(detail)", [input], batch: batch, values: values, dense: dense,
-      families: plainOnly
+      families: reduction == .maximum ? nil : plainOnly
     ) { Pooling(reduction, window: window) }
   }
 }

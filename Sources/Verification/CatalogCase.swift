@@ -28,13 +28,15 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
   ///   - shapes: The shapes of one sample's inputs.
   ///   - batch: Samples computed together.
   ///   - values: The elements of the inputs.
+  ///   - gradientValues: The elements of the output's gradient.
   ///   - dense: Whether the inputs lie without padding channels.
   ///   - denseOutput: Whether the output and its gradient lie without padding channels.
   ///   - families: The families to try; nil for all, where the operation has more than one kernel.
   ///   - operation: Makes the operation.
   init(
     _ kind: String, _ detail: String = "", _ shapes: [[Int]], batch: Int = 2,
-    values: OperationCheck.Values = .real(-2...2), dense: Bool = false,
+    values: OperationCheck.Values = .real(-2...2),
+    gradientValues: OperationCheck.Values = .real(-2...2), dense: Bool = false,
     denseOutput: Bool = false, families: [KernelFamily]? = nil,
     operation: @escaping @Sendable () -> any Operation
   ) {
@@ -50,7 +52,8 @@ public struct CatalogCase: Sendable, CustomStringConvertible {
     groupSize = 1
     body = { (context, families, depth) throws(ComputeError) in
       let check = OperationCheck(
-        values: values, dense: dense, denseOutput: denseOutput, depth: depth,
+        values: values, gradientValues: gradientValues, dense: dense, denseOutput: denseOutput,
+        depth: depth,
         families: families)
       return try Self.run(check, operation(), shapes, batch, context)
     }

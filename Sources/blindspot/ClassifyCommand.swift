@@ -29,7 +29,22 @@ struct Classify: ParsableCommand {
     var top1: Double?
     var top5: Double?
     var seconds: Double
-    var images_per_second: Double
+    var imagesPerSecond: Double
+
+    private enum Key: String, CodingKey {
+      case samples, top1, top5, seconds
+      case imagesPerSecond = "images_per_second"
+    }
+
+    /// Every key is there: null for a share of no labels.
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: Key.self)
+      try container.encode(samples, forKey: .samples)
+      try container.encode(top1, forKey: .top1)
+      try container.encode(top5, forKey: .top5)
+      try container.encode(seconds, forKey: .seconds)
+      try container.encode(imagesPerSecond, forKey: .imagesPerSecond)
+    }
   }
 
   func validate() throws {
@@ -99,7 +114,7 @@ struct Classify: ParsableCommand {
     }
     let summary = Summary(
       samples: done, top1: share(counts.top1), top5: share(counts.top5), seconds: seconds,
-      images_per_second: Double(done) / seconds)
+      imagesPerSecond: Double(done) / seconds)
     if json {
       try printJSON(summary)
     } else {
@@ -107,7 +122,7 @@ struct Classify: ParsableCommand {
       print("samples  \(done)")
       print("top-1    \(text(summary.top1))")
       print("top-5    \(text(summary.top5))")
-      print(String(format: "seconds  %.2f (%.1f images/s)", seconds, summary.images_per_second))
+      print(String(format: "seconds  %.2f (%.1f images/s)", seconds, summary.imagesPerSecond))
     }
   }
 }

@@ -12,35 +12,11 @@ private final class SmallWorld {
   var pictures: URL { folder.appending(path: "pictures") }
 
   init(pictures count: Int = 10) throws {
-    try FileManager.default.createDirectory(at: pictures, withIntermediateDirectories: true)
-    try writeONNX(Self.graph(), to: model)
-    for index in 0..<count {
-      let stream = PhiloxStream(seed: 7, sample: UInt64(index), attack: 0, restart: 0)
-      let shape = PictureShape(channels: 3, height: 9, width: 7)
-      let picture = RGBImage(planar: stream.uniform(count: shape.count, step: 0), shape: shape)
-      try PNG.write(picture, to: pictures.appending(path: "\(index).png"))
-    }
+    try SmallNetwork.writePictures(count, to: pictures)
+    try writeONNX(SmallNetwork.graph(), to: model)
   }
 
   deinit { try? FileManager.default.removeItem(at: folder) }
-
-  /// Convolution, ReLU and a matrix product to five classes of 3x9x7 pictures.
-  static func graph() throws -> Graph {
-    func values(_ shape: [Int], seed: UInt64, scale: Float) -> Tensor<Float> {
-      let stream = PhiloxStream(seed: seed, sample: 0, attack: 0, restart: 0)
-      let drawn = stream.symmetric(count: shape.reduce(1, *), step: 0)
-      return Tensor(shape: shape, values: drawn.map { scale * $0 })
-    }
-    var graph = Graph(inputShape: [3, 9, 7])
-    try graph.append(
-      Convolution(
-        weights: values([8, 3, 3, 3], seed: 1, scale: 0.4),
-        window: WindowGeometry(kernel: Extent(3), padding: Padding(1))))
-    try graph.append(Pointwise(.activation(.relu)))
-    try graph.append(Reshape(shape: [8 * 9 * 7]))
-    try graph.append(Linear(weights: values([8 * 9 * 7, 5], seed: 3, scale: 0.2)))
-    return graph
-  }
 
   func network(batch: Int = 4) throws -> PreparedNetwork {
     try Network(onnx: model).compiled(for: Device.preferred(), batch: batch, cache: .none)
@@ -72,7 +48,7 @@ private final class SmallWorld {
     let source = try PictureFolder(world.pictures)
     let network = try world.network()
     // Double precision, on the graph that was written: none of the engine's code.
-    let reference = ReferenceNetwork(try SmallWorld.graph())
+    let reference = ReferenceNetwork(try SmallNetwork.graph())
     var succeeded = 0
     for try await sample in BoxConstrainedLBFGS().run(on: network, pictures: source) {
       let clean = try source.sample(at: sample.id)

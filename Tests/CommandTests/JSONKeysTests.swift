@@ -111,6 +111,14 @@ import Testing
     #expect(json["top5"] as? Double == 1)
   }
 
+  @Test func `classify without labels`() throws {
+    let json = try json(
+      ["classify", "--model", world.model, "--images", world.pictures],
+      keys: ["samples", "top1", "top5", "seconds", "images_per_second"])
+    #expect(json["samples"] as? Int == 3)
+    #expect(json["top1"] is NSNull && json["top5"] is NSNull)
+  }
+
   @Test func `verify`() throws {
     let json = try json(
       ["verify", "--tiny"],
