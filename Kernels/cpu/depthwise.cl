@@ -4,8 +4,8 @@
 // [tap row][tap column][channels padded to 16].
 // Variants: the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL, WRITES_MASK; the window is built
 // in, so that its loops unroll and neighbouring pixels share what they load.
-// Order of summation: tap row, tap column ascending, one fma a product; then bias, residual and
-// activation, or, in the gradient, + 0, stored sum and mask.
+// Order of summation: tap row, tap column ascending, one fma a product, then + 0; then bias, residual
+// and activation, or, in the gradient, stored sum and mask.
 // Source: the definition of depthwise convolution.
 #include "epilogue.clh"
 #include "rows.clh"
@@ -60,7 +60,7 @@
         }                                                                                         \
       }                                                                                           \
       UNROLL for (int p = 0; p < COUNT; ++p) {                                                    \
-        float16 r = s[p];                                                                         \
+        float16 r = s[p] + (float16)(0.0f);                                                       \
         ADD_BIAS(r, vector)                                                                       \
         ADD_RESIDUAL(r, p, vector)                                                                \
         r = activate(r);                                                                          \

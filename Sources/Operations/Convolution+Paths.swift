@@ -88,8 +88,8 @@ extension Convolution {
     try recorder.tapSum(
       sum, input: inputs[0], output: output.tensor,
       epilogue: TapSumEpilogue(
-        constants: EpilogueConstants.forward(activation, writesMask: output.mask != nil),
-        bias: bias, residual: residual, mask: output.mask))
+        constants: EpilogueConstants.forward(activation, writesMask: output.mask != nil)
+          + [Self.settlesZero], bias: bias, residual: residual, mask: output.mask))
   }
 
   /// Records adding this operation's share to the gradient of an input.
@@ -107,7 +107,7 @@ extension Convolution {
     }
     let weights = weights
     let epilogue = TapSumEpilogue(
-      constants: EpilogueConstants.gradient(target) + [("SETTLES_ZERO", "1")], bias: nil,
+      constants: EpilogueConstants.gradient(target) + [Self.settlesZero], bias: nil,
       residual: nil, mask: target.mask?.bits)
     if to.isUnpadded {
       precondition(target.mask == nil, "a mask for a tensor without padding channels")
@@ -149,6 +149,9 @@ extension Convolution {
       }
     }
   }
+
+  /// Sums end with `+ 0`, since the border's zeros are added to them.
+  private static var settlesZero: (String, String) { ("SETTLES_ZERO", "1") }
 
   /// A picture without padding channels is read as it is; its gradient comes in blocks of pixels.
   public func readsUnpadded(_ position: Int) -> Bool { position == 0 && groups == 1 }

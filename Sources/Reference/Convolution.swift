@@ -39,7 +39,9 @@ public struct ConvolutionGeometry: Hashable, Sendable {
 /// Two-dimensional convolution (cross-correlation, as in ONNX) and its derivatives.
 ///
 /// Every output is one sum `s = +0; s = fma(a, b, s)` in the prescribed order; taps in the padding
-/// contribute nothing.
+/// contribute nothing. The sums of the forward pass and of the input's gradient end with `+ 0`, which
+/// makes a negative zero (of products that underflow) positive: so a kernel may add products with
+/// zeros, of the padding for instance, and change no bit.
 public enum ConvolutionReference {
   /// The convolution, then `+ bias`, then `+ residual`, then the activation.
   ///
@@ -72,7 +74,7 @@ public enum ConvolutionReference {
             unsafe sumForward(sums, x, weights, sizes, index)
             let offset = bias?[index % sizes.outputChannels]
             for position in 0..<plane {
-              var sum = unsafe sums[position]
+              var sum = unsafe sums[position] + 0
               if let offset { sum += offset }
               if let residual { sum += residual.values[index * plane + position] }
               unsafe sums[position] = ActivationReference.value(sum, activation)
@@ -111,8 +113,7 @@ public enum ConvolutionReference {
   /// The gradient with respect to the input.
   ///
   /// Order of summation: the taps that exist, row then column ascending, then the output channels
-  /// of the group; at last `+ 0`, so that a negative zero becomes positive and products with zeros
-  /// in between change no bit.
+  /// of the group.
   ///
   /// - Parameters:
   ///   - dy: `[N, OC, OH, OW]`, the gradient of the sum (before the activation).

@@ -128,8 +128,7 @@ private struct ConvolutionRow: Sendable {
     .init(input: [16, 5, 8], outputs: 16, groups: 16, batch: 1),
     .init(input: [47, 4, 11], outputs: 47, groups: 47),
     .init(input: [32, 14, 14], outputs: 32, stride: Extent(2), groups: 32),
-    .init(
-      input: [33, 13, 15], outputs: 33, stride: Extent(2), padding: .zero, groups: 33, batch: 1),
+    .init(input: [33, 13, 15], outputs: 33, stride: Extent(2), padding: .zero, groups: 33),
     .init(
       input: [19, 12, 13], outputs: 19, stride: Extent(2),
       padding: Padding(top: 0, left: 0, bottom: 1, right: 1),
