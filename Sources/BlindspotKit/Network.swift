@@ -40,11 +40,12 @@ public struct Network: Sendable {
   ///   - preprocessing: its numeric part becomes the first layer; its geometric part is that of the
   ///     pictures' source.
   ///   - family: the kernels to prefer, by default those that suit the device.
+  ///   - tuning: how much is measured to cut the work well on this device; kept in the cache.
   ///   - cache: where compiled programs are kept.
   /// - Throws: `PreparationError`.
   public func compiled(
     for device: Device, batch: Int, preprocessing: Preprocessing = .unit,
-    family: KernelFamily? = nil, cache: ProgramCache = .standard()
+    family: KernelFamily? = nil, cache: ProgramCache = .standard(), tuning: Tuner.Effort = .off
   ) throws(PreparationError) -> PreparedNetwork {
     let normalized: Graph
     do throws(DatasetError) {
@@ -55,7 +56,9 @@ public struct Network: Sendable {
     do throws(ComputeError) {
       let context = try Context(device: device, cache: cache)
       return PreparedNetwork(
-        try CompiledNetwork(normalized, context: context, batch: batch, family: family),
+        try CompiledNetwork(
+          normalized, context: context, batch: batch, family: family,
+          tuner: tuning == .off ? nil : Tuner(context, effort: tuning)),
         on: device)
     } catch {
       throw .device(error)

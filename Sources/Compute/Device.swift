@@ -42,6 +42,8 @@ import Synchronization
   public let localMemoryBytes: Int
   /// The largest work-group.
   public let largestWorkGroup: Int
+  /// The floats that an instruction of the device computes.
+  public let nativeFloatWidth: Int
   /// Whether the device claims correctly rounded division and square root.
   public let claimsCorrectDivision: Bool
 
@@ -72,6 +74,8 @@ import Synchronization
     largestBufferBytes = Int(try unsafe value(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong(0)))
     localMemoryBytes = Int(try unsafe value(id, CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong(0)))
     largestWorkGroup = try unsafe value(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0)
+    nativeFloatWidth = Int(
+      try unsafe value(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint(0)))
     let floats: cl_device_fp_config = try unsafe value(
       id, CL_DEVICE_SINGLE_FP_CONFIG, cl_device_fp_config(0))
     claimsCorrectDivision =

@@ -32,7 +32,8 @@ public struct ProgramCache: Sendable {
   /// Bumped when the meaning of an entry changes.
   private static let format = "blindspot program 1\n"
 
-  func key(source: String, options: String, device: Device) -> String {
+  /// The key of what a device makes of a source with options.
+  public func key(source: String, options: String, device: Device) -> String {
     let parts = [
       Self.format, source, options, device.name, device.version, device.driverVersion,
       device.platformName, device.platformVersion,
@@ -42,8 +43,10 @@ public struct ProgramCache: Sendable {
 
   private func entry(_ key: String) -> URL? { folder?.appending(path: key + ".program") }
 
-  /// An entry is the format line, the digest of the binary, a line feed, and the binary.
-  func load(_ key: String) -> [UInt8]? {
+  /// An entry's bytes; nil when there is none or it is damaged.
+  ///
+  /// An entry is the format line, the digest of the bytes, a line feed, and the bytes.
+  public func load(_ key: String) -> [UInt8]? {
     guard let entry = entry(key), let data = try? Data(contentsOf: entry) else { return nil }
     let header = Self.format.utf8.count + 65
     guard data.count > header, data.starts(with: Array(Self.format.utf8)) else { return nil }
@@ -53,7 +56,8 @@ public struct ProgramCache: Sendable {
     return binary
   }
 
-  func store(_ binary: [UInt8], for key: String) {
+  /// Keeps an entry's bytes; nothing happens where that cannot be.
+  public func store(_ binary: [UInt8], for key: String) {
     guard let folder, let entry = entry(key) else { return }
     try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let bytes = Array((Self.format + SHA256.hexDigest(of: binary) + "\n").utf8) + binary

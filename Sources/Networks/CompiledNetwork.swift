@@ -38,11 +38,12 @@ public final class CompiledNetwork {
   ///   - batch: Samples of a batch, at least 1.
   ///   - family: The kernels to prefer, by default those that suit the device.
   ///   - withGradient: Whether `gradient()` will be called; without it less memory is taken.
+  ///   - tuner: What chooses register tiles by measurement; nil leaves it to the rules.
   ///   - progress: Called with (operations compiled, all operations).
   /// - Throws: `ComputeError` when a kernel cannot be built or the memory is not there.
   public init(
     _ graph: Graph, context: Context, batch: Int, family: KernelFamily? = nil,
-    withGradient: Bool = true, progress: ((Int, Int) -> Void)? = nil
+    withGradient: Bool = true, tuner: Tuner? = nil, progress: ((Int, Int) -> Void)? = nil
   ) throws(ComputeError) {
     precondition(batch > 0, "a batch of \(batch)")
     self.graph = graph.withPaddedInput().optimized()
@@ -57,8 +58,11 @@ public final class CompiledNetwork {
     logits = memory.value(self.graph.output)
     inputGradient = withGradient ? memory.inputGradient : nil
     logitsGradient = withGradient ? memory.gradient(self.graph.output) : nil
-    forwardPass = Recorder(context: context, family: self.family, batch: batch)
-    gradientPass = Recorder(context: context, family: self.family, batch: batch)
+    forwardPass = Recorder(
+      context: context, family: self.family, batch: batch, tuner: tuner)
+    gradientPass = Recorder(
+      context: context, family: self.family, batch: batch, tuner: tuner)
+    defer { tuner?.releaseMemory() }
     let steps = self.graph.nodes.count * (withGradient ? 2 : 1)
     for (index, node) in self.graph.nodes.enumerated() {
       try Self.recordForward(node, index, memory, forwardPass)

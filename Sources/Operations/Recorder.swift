@@ -14,6 +14,23 @@ public enum KernelFamily: String, Sendable, CaseIterable {
   }
 }
 
+/// A way to cut sums that is asked for, whatever their shape.
+public struct FixedTile: Sendable {
+  /// What a work-item holds in registers.
+  public var tile: RegisterTile
+  /// Blocks of channels that one work-item computes; at most as many as there are.
+  public var blocksPerItem: Int
+  /// How far the loop over the channels is unrolled.
+  public var unroll: Int
+
+  /// A tile with the order and unrolling of its loops.
+  public init(_ tile: RegisterTile, blocksPerItem: Int, unroll: Int) {
+    self.tile = tile
+    self.blocksPerItem = blocksPerItem
+    self.unroll = unroll
+  }
+}
+
 /// Collects the launches of a pass over a network, in order.
 public final class Recorder {
   /// The device in use.
@@ -22,13 +39,18 @@ public final class Recorder {
   public let family: KernelFamily
   /// The samples of a batch.
   public let batch: Int
+  /// What chooses register tiles by measurement; nil leaves it to the rules.
+  let tuner: Tuner?
+  /// How every sum by register tiles is cut, for checks of what neither rules nor tuner would take.
+  public var fixedTile: FixedTile?
   /// What was recorded.
   public private(set) var launches: [Launch] = []
   /// Where the parameters of the operation being recorded live, when they are not constants.
   private(set) var liveParameters: LiveParameters?
 
   /// An empty recording.
-  public init(context: Context, family: KernelFamily, batch: Int) {
+  public init(context: Context, family: KernelFamily, batch: Int, tuner: Tuner? = nil) {
+    self.tuner = tuner
     self.context = context
     self.family = family
     self.batch = batch

@@ -111,86 +111,13 @@ extension Recorder {
   }
 
   /// The lanes of whole vectors; one beyond every picture where there is none.
-  private func lanes(
+  func lanes(
     _ scatter: TapSum.Scatter?, count: Int
   ) throws(ComputeError) -> Buffer<SIMD4<Int32>> {
     guard let scatter else { return try placeholder() }
     let none = SIMD4<Int32>(0, .max, .max, 0)
     return try Buffer(
       context, scatter.lanes + Array(repeating: none, count: count - scatter.lanes.count))
-  }
-
-  private func tiled(
-    _ sum: TapSum, _ input: DeviceTensor, _ output: DeviceTensor, _ epilogue: TapSumEpilogue
-  ) throws(ComputeError) {
-    let sum = sum.flattened.merged
-    let tile = RegisterTile(columns: sum.columns, channels: sum.groupOutputChannels)
-    let width = 16 * tile.vectors
-    let groupVectors = sum.groups == 1 ? sum.outputVectors : sum.groupOutputChannels / 16
-    let blocksPerGroup = (groupVectors + tile.vectors - 1) / tile.vectors
-    let blocks = blocksPerGroup * sum.groups
-    let taps = sum.taps.height * sum.taps.width
-    let weights = try parameters(
-      sum.weights, count: max(1, blocks * taps * sum.inputChannels * width),
-      startingAt: liveParameters?.weights
-    ) { place in
-      var position = 0
-      for block in 0..<blocks {
-        let first = block % blocksPerGroup * width
-        let group = block / blocksPerGroup * sum.groupOutputChannels
-        let present = min(width, sum.groupOutputChannels - first)
-        for tapRow in 0..<sum.taps.height {
-          for tapColumn in 0..<sum.taps.width {
-            for channel in 0..<sum.inputChannels {
-              for lane in 0..<present {
-                if let weight = sum.weight(group + first + lane, channel, tapRow, tapColumn) {
-                  place(position + lane, weight)
-                }
-              }
-              position += width
-            }
-          }
-        }
-      }
-    }
-    // Where neighbouring pixels' channels follow one another, a longer unrolled loop tempts the
-    // compiler to load them as vectors and to take these apart.
-    let unroll = sum.inputStep < 16 ? 2 : 16
-    // Groups of work of a few million operations keep both cores busy to the end.
-    // A row's input stays in the first cache for as many blocks as have their weights in the second.
-    let blockBytes = 4 * max(1, taps * sum.inputChannels) * width
-    let blocksPerItem = max(1, min(blocks, (1 << 19) / blockBytes))
-    let rowFlops = 2 * sum.columns * max(1, taps * sum.inputChannels) * width * blocksPerItem
-    let rowsPerGroup = min(sum.rows, max(1, 2_000_000 / rowFlops))
-    let mask = try bytesOrPlaceholder(epilogue.mask)
-    let program = try program(
-      "cpu/convolution",
-      constants(epilogue, sum.scatter) + [
-        ("PIXELS", "\(tile.pixels)"), ("TAIL_PIXELS", "\(sum.columns % tile.pixels)"),
-        ("VECTORS", "\(tile.vectors)"), ("INPUT_STEP", "\(sum.inputStep)"),
-        ("CHANNEL_UNROLL", "\(unroll)"),
-      ])
-    try launch(
-      program, "convolution",
-      Grid(
-        [
-          (sum.rows + rowsPerGroup - 1) / rowsPerGroup,
-          (blocks + blocksPerItem - 1) / blocksPerItem, sum.images,
-        ], groups: [1, 1, 1]),
-      input.buffer, start(input, sum.inputStart), weights,
-      try bias(epilogue, count: max(sum.outputVectors, blocks * tile.vectors) * 16),
-      (epilogue.residual ?? output).buffer, start(epilogue.residual, 0), output.buffer,
-      start(output, sum.outputStart), mask.buffer,
-      UInt64(mask.offset / 2 + sum.maskStart), Int32(sum.rows), Int32(sum.columns),
-      Int32(rowsPerGroup), Int32(blocksPerItem), Int32(blocks), Int32(sum.taps.height),
-      Int32(sum.taps.width),
-      Int32(sum.inputChannels), UInt64(sum.inputImage), Int32(sum.inputRow),
-      Int32(sum.tapRowStep), Int32(sum.tapColumnStep), UInt64(sum.residualImage),
-      Int32(sum.residualRow), Int32(sum.residualPixel), UInt64(sum.outputImage),
-      Int32(sum.outputRow), Int32(sum.outputPixel), UInt64(sum.maskImage), Int32(sum.maskRow),
-      Int32(sum.maskPixel), Int32(blocksPerGroup), Int32(groupVectors),
-      try lanes(sum.scatter, count: blocks * width), Int32(sum.scatter?.rows ?? 0),
-      Int32(sum.scatter?.columns ?? 0))
   }
 
   private func plain(
@@ -240,41 +167,5 @@ extension Recorder {
 
   func start(_ tensor: DeviceTensor?, _ shift: Int) -> UInt64 {
     tensor.map { UInt64($0.offset + $0.layout.origin + shift) } ?? 0
-  }
-
-}
-
-extension TapSum {
-  /// A sum without taps beside one another, over pictures without borders, as rows of a length that
-  /// a register tile divides.
-  fileprivate var flattened: TapSum {
-    let residualIsFlat = residualPixel == 0 || residualRow == columns * residualPixel
-    guard scatter == nil, taps == Extent(1), rows > 1, inputRow == columns * inputStep,
-      outputRow == columns * outputPixel, maskRow == columns * maskPixel, residualIsFlat,
-      let length = (7...14).reversed().first(where: { rows * columns % $0 == 0 })
-    else { return self }
-    var flat = self
-    flat.rows = rows * columns / length
-    flat.columns = length
-    flat.inputRow = length * inputStep
-    flat.outputRow = length * outputPixel
-    flat.maskRow = length * maskPixel
-    flat.residualRow = length * residualPixel
-    return flat
-  }
-
-  /// The same sum with the taps of a row as one, where their channels follow one another in memory:
-  /// one longer inner loop instead of several short ones.
-  fileprivate var merged: TapSum {
-    guard taps.width > 1, groups == 1, tapColumnStep == inputChannels else { return self }
-    let (channels, weight) = (inputChannels, weight)
-    var merged = self
-    merged.taps = Extent(taps.height, 1)
-    merged.tapColumnStep = 0
-    merged.inputChannels = taps.width * channels
-    merged.weight = { output, position, tapRow, _ in
-      weight(output, position % channels, tapRow, position / channels)
-    }
-    return merged
   }
 }

@@ -5,7 +5,7 @@ public enum OperationCatalog {
   public static let all: [CatalogCase] =
     convolution + linear + binary + pointwise + scaleShift + softmax + pooling + globalPooling
     + localResponseNormalization + pad + concat + reshape + reduceMean + border + elementary
-    + longSum + losses + slotLoss + lbfgs + boxStep + matmul + training + networks
+    + longSum + losses + slotLoss + lbfgs + boxStep + matmul + training + networks + tiles
 
   /// A few small rows of each kind, for simulators that are thousands of times slower than a device.
   ///

@@ -37,7 +37,7 @@ struct AttackRun<Machine: SampleMachine> {
     let network = try compile(
       graph, context: context, batch: try options.place.batchSize(), samples: source.count,
       family: try options.place.kernelFamily(), withGradient: true, extraPictures: extraPictures,
-      progress: progress)
+      tuner: try options.place.tuner(context), progress: progress)
     let engine = try makeEngine(network, target)
     let store = try openStore(loaded, source, preprocessing, context, network)
     let finished = store?.finishedIDs ?? []

@@ -73,7 +73,7 @@ struct BenchAttack: ParsableCommand {
     let network = try compile(
       graph, context: context, batch: asked, samples: source?.count ?? treatment.limit ?? .max,
       family: try place.kernelFamily(), withGradient: true, extraPictures: extraPictures,
-      progress: progress)
+      tuner: try place.tuner(context), progress: progress)
     let samples = try source.map(decoded) ?? randomPictures(network)
     let engine = try makeEngine(network)
     var seconds: [Double] = []

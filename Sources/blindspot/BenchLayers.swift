@@ -30,10 +30,11 @@ struct BenchLayers: ParsableCommand {
     let batch = try fittingBatch(
       graph, on: context.device, batch: try place.batchSize(), samples: 8, withGradient: true,
       extraPictures: 0)
+    let tuner = try place.tuner(context)
     let network = try CompiledNetwork(
-      graph, context: context, batch: batch, family: try place.kernelFamily()
+      graph, context: context, batch: batch, family: try place.kernelFamily(), tuner: tuner
     ) { done, all in
-      progress.update("compiling \(done)/\(all)")
+      progress.update(compilingLine(done, all, tuner))
     }
     try network.input.buffer.fill(0.5)
     progress.update("timing")

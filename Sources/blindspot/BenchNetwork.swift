@@ -50,7 +50,9 @@ struct BenchNetwork: ParsableCommand {
       cache = ProgramCache(folder: caches.programs)
     }
     let context = try Context(device: device, cache: cache)
-    let run = try NetworkRun(graph, context, batch: batch, family: family) { text in
+    let run = try NetworkRun(
+      graph, context, batch: batch, family: family, tuner: try place.tuner(context)
+    ) { text in
       progress.update(text)
     }
     progress.update("timing")
@@ -149,13 +151,14 @@ private struct NetworkRun {
   let network: CompiledNetwork
 
   init(
-    _ graph: Graph, _ context: Context, batch: Int, family: KernelFamily?,
+    _ graph: Graph, _ context: Context, batch: Int, family: KernelFamily?, tuner: Tuner? = nil,
     progress: @escaping (String) -> Void
   ) throws {
     self.context = context
-    network = try CompiledNetwork(graph, context: context, batch: batch, family: family) {
-      done, all in
-      progress("compiling \(done)/\(all)")
+    network = try CompiledNetwork(
+      graph, context: context, batch: batch, family: family, tuner: tuner
+    ) { done, all in
+      progress(compilingLine(done, all, tuner))
     }
     try network.input.buffer.fill(0.5)
     guard let gradient = network.logitsGradient else {

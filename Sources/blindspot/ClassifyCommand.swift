@@ -63,7 +63,7 @@ struct Classify: ParsableCommand {
     let network = try compile(
       graph, context: context, batch: try place.batchSize(), samples: source.count,
       family: try place.kernelFamily(), withGradient: gradients != nil, extraPictures: 0,
-      progress: progress)
+      tuner: try place.tuner(context), progress: progress)
     let gradientFile = try gradients.map {
       try GradientFile(
         $0, of: gradientClass ?? .label, count: source.count, shape: source.shape)

@@ -58,16 +58,23 @@ func fittingBatch(
 /// - Throws: `CommandError` that says what would fit when the batch does not.
 func compile(
   _ graph: Graph, context: Context, batch: Int?, samples: Int, family: KernelFamily?,
-  withGradient: Bool, extraPictures: Int, progress: ProgressLine
+  withGradient: Bool, extraPictures: Int, tuner: Tuner?, progress: ProgressLine
 ) throws -> CompiledNetwork {
   let size = try fittingBatch(
     graph, on: context.device, batch: batch, samples: samples, withGradient: withGradient,
     extraPictures: extraPictures)
   return try CompiledNetwork(
-    graph, context: context, batch: size, family: family, withGradient: withGradient
+    graph, context: context, batch: size, family: family, withGradient: withGradient, tuner: tuner
   ) { done, all in
-    progress.update("compiling \(done)/\(all)")
+    progress.update(compilingLine(done, all, tuner))
   }
+}
+
+/// What a progress line says while kernels are built and perhaps measured.
+func compilingLine(_ done: Int, _ all: Int, _ tuner: Tuner?) -> String {
+  guard let tuner else { return "compiling \(done)/\(all)" }
+  return "compiling and measuring \(done)/\(all), \(tuner.measured.changed) of "
+    + "\(tuner.measured.sums) sums cut otherwise"
 }
 
 /// One line on standard error that tells how far a command is; nothing when that is no terminal.

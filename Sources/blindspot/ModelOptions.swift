@@ -25,6 +25,9 @@ struct DeviceOptions: ParsableArguments {
   @Option(help: "Pictures computed together, or auto.")
   var batch = "auto"
 
+  @Option(help: "Measure how to cut the work on this device: off, quick or full; kept for later.")
+  var tune = "off"
+
   func context() throws -> Context { try Context(device: try Device.matching(device)) }
 
   func kernelFamily() throws -> KernelFamily? {
@@ -34,6 +37,14 @@ struct DeviceOptions: ParsableArguments {
       throw ValidationError("--family is one of \(names), not '\(family)'")
     }
     return known
+  }
+
+  /// What measures how the work is cut; nil leaves it to the rules.
+  func tuner(_ context: Context) throws -> Tuner? {
+    guard let effort = Tuner.Effort(rawValue: tune) else {
+      throw ValidationError("--tune is off, quick or full, not '\(tune)'")
+    }
+    return effort == .off ? nil : Tuner(context, effort: effort)
   }
 
   /// The batch asked for, or nil for auto.

@@ -128,4 +128,12 @@ import Testing
     #expect(try #require(json["cases"] as? Int) > 20)
     #expect(json["skipped"] is [String])
   }
+
+  @Test func `one core computes the same bits`() throws {
+    let command = try Command(
+      ["verify", "--tiny", "--family", "cpu", "--json"],
+      environment: ["POCL_MAX_PTHREAD_COUNT": "1"])
+    #expect(command.status == 0, "\(command.errors)")
+    #expect(try command.json()["bit_identical"] as? Bool == true)
+  }
 }

@@ -1,0 +1,133 @@
+import Compute
+import Reference
+
+extension Recorder {
+  /// Records a tap sum by register tiles, as the tuner or the rule says.
+  func tiled(
+    _ sum: TapSum, _ input: DeviceTensor, _ output: DeviceTensor, _ epilogue: TapSumEpilogue
+  ) throws(ComputeError) {
+    let sum = sum.tiled
+    let plan: TilePlan
+    if let fixed = fixedTile {
+      plan = TilePlan(
+        sum, fixed.tile, blocksPerItem: fixed.blocksPerItem, unroll: fixed.unroll)
+    } else if let tuner, liveParameters == nil {
+      plan = try tuner.plan(for: sum, epilogue, on: self, input: input, output: output)
+    } else {
+      plan = TilePlan(sum, registers: registers)
+    }
+    try recordTiles(plan, sum, input, output, epilogue)
+  }
+
+  /// The registers that tiles fill.
+  var registers: VectorRegisters { VectorRegisters(context.device) }
+
+  /// Records a tap sum by register tiles; the plan changes no bit.
+  func recordTiles(
+    _ plan: TilePlan, _ sum: TapSum, _ input: DeviceTensor, _ output: DeviceTensor,
+    _ epilogue: TapSumEpilogue
+  ) throws(ComputeError) {
+    let tile = plan.tile
+    let width = 16 * tile.vectors
+    let groupVectors = sum.groups == 1 ? sum.outputVectors : sum.groupOutputChannels / 16
+    let blocksPerGroup = (groupVectors + tile.vectors - 1) / tile.vectors
+    let blocks = blocksPerGroup * sum.groups
+    let mask = try bytesOrPlaceholder(epilogue.mask)
+    let program = try program(
+      "cpu/convolution",
+      constants(epilogue, sum.scatter) + [
+        ("PIXELS", "\(tile.pixels)"), ("TAIL_PIXELS", "\(sum.columns % tile.pixels)"),
+        ("VECTORS", "\(tile.vectors)"), ("INPUT_STEP", "\(sum.inputStep)"),
+        ("CHANNEL_UNROLL", "\(plan.unroll)"),
+      ])
+    try launch(
+      program, "convolution",
+      Grid(
+        [
+          (sum.rows + plan.rowsPerGroup - 1) / plan.rowsPerGroup,
+          (blocks + plan.blocksPerItem - 1) / plan.blocksPerItem, sum.images,
+        ], groups: [1, 1, 1]),
+      input.buffer, start(input, sum.inputStart),
+      try tileWeights(sum, width: width, blocks: blocks, blocksPerGroup: blocksPerGroup),
+      try bias(epilogue, count: max(sum.outputVectors, blocks * tile.vectors) * 16),
+      (epilogue.residual ?? output).buffer, start(epilogue.residual, 0), output.buffer,
+      start(output, sum.outputStart), mask.buffer,
+      UInt64(mask.offset / 2 + sum.maskStart), Int32(sum.rows), Int32(sum.columns),
+      Int32(plan.rowsPerGroup), Int32(plan.blocksPerItem), Int32(blocks), Int32(sum.taps.height),
+      Int32(sum.taps.width), Int32(sum.inputChannels), UInt64(sum.inputImage),
+      Int32(sum.inputRow), Int32(sum.tapRowStep), Int32(sum.tapColumnStep),
+      UInt64(sum.residualImage), Int32(sum.residualRow), Int32(sum.residualPixel),
+      UInt64(sum.outputImage), Int32(sum.outputRow), Int32(sum.outputPixel),
+      UInt64(sum.maskImage), Int32(sum.maskRow), Int32(sum.maskPixel), Int32(blocksPerGroup),
+      Int32(groupVectors), try lanes(sum.scatter, count: blocks * width),
+      Int32(sum.scatter?.rows ?? 0), Int32(sum.scatter?.columns ?? 0))
+  }
+
+  /// The weights `[block][tap row][tap column][channel of the group][width]`.
+  private func tileWeights(
+    _ sum: TapSum, width: Int, blocks: Int, blocksPerGroup: Int
+  ) throws(ComputeError) -> Buffer<Float> {
+    let taps = sum.taps.height * sum.taps.width
+    return try parameters(
+      sum.weights, count: max(1, blocks * taps * sum.inputChannels * width),
+      startingAt: liveParameters?.weights
+    ) { place in
+      var position = 0
+      for block in 0..<blocks {
+        let first = block % blocksPerGroup * width
+        let group = block / blocksPerGroup * sum.groupOutputChannels
+        let present = min(width, sum.groupOutputChannels - first)
+        for tapRow in 0..<sum.taps.height {
+          for tapColumn in 0..<sum.taps.width {
+            for channel in 0..<sum.inputChannels {
+              for lane in 0..<present {
+                if let weight = sum.weight(group + first + lane, channel, tapRow, tapColumn) {
+                  place(position + lane, weight)
+                }
+              }
+              position += width
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+extension TapSum {
+  /// The same sum as register tiles compute it best.
+  var tiled: TapSum { flattened.merged }
+
+  /// A sum without taps beside one another, over pictures without borders, as rows of a length that
+  /// a register tile divides.
+  private var flattened: TapSum {
+    let residualIsFlat = residualPixel == 0 || residualRow == columns * residualPixel
+    guard scatter == nil, taps == Extent(1), rows > 1, inputRow == columns * inputStep,
+      outputRow == columns * outputPixel, maskRow == columns * maskPixel, residualIsFlat,
+      let length = (7...14).reversed().first(where: { rows * columns % $0 == 0 })
+    else { return self }
+    var flat = self
+    flat.rows = rows * columns / length
+    flat.columns = length
+    flat.inputRow = length * inputStep
+    flat.outputRow = length * outputPixel
+    flat.maskRow = length * maskPixel
+    flat.residualRow = length * residualPixel
+    return flat
+  }
+
+  /// The same sum with the taps of a row as one, where their channels follow one another in memory:
+  /// one longer inner loop instead of several short ones.
+  private var merged: TapSum {
+    guard taps.width > 1, groups == 1, tapColumnStep == inputChannels else { return self }
+    let (channels, weight) = (inputChannels, weight)
+    var merged = self
+    merged.taps = Extent(taps.height, 1)
+    merged.tapColumnStep = 0
+    merged.inputChannels = taps.width * channels
+    merged.weight = { output, position, tapRow, _ in
+      weight(output, position % channels, tapRow, position / channels)
+    }
+    return merged
+  }
+}

@@ -1,0 +1,66 @@
+import Compute
+import Operations
+import Reference
+
+extension OperationCatalog {
+  /// Every register tile that the rules or the tuner can take on any processor, in both directions,
+  /// with rows that it divides and rows that leave a rest, every unrolling, both orders of the loops.
+  public static let tiles: [CatalogCase] =
+    RegisterTile.candidates(
+      columns: 28, channels: 64, registers: VectorRegisters(count: 32, floats: 16)
+    ).enumerated().map { position, tile in
+      let fixed = FixedTile(
+        tile, blocksPerItem: position % 2 == 0 ? 1 : .max, unroll: [2, 4, 16][position % 3])
+      return CatalogCase(
+        "convolution",
+        "in tiles of \(tile.pixels) pixels and \(tile.vectors) vectors, unrolled by \(fixed.unroll), "
+          + (position % 2 == 0 ? "block by block" : "row by row"), families: [.cpu]
+      ) { (context, family) throws(ComputeError) in
+        try checkTile(fixed, context, family)
+      }
+    }
+
+  /// Differences of both passes of a convolution of 70 channels, whose rows have 28 + 1 pixels.
+  private static func checkTile(
+    _ fixed: FixedTile, _ context: Context, _ family: KernelFamily
+  ) throws(ComputeError) -> [String] {
+    var generator = ValueGenerator(seed: UInt64(fixed.tile.pixels * 8 + fixed.tile.vectors))
+    let convolution = Convolution(
+      weights: generator.tensor([70, 19, 3, 2], .real(-1...1)),
+      bias: generator.tensor([70], .real(-1...1)).values,
+      window: WindowGeometry(
+        kernel: Extent(3, 2), padding: Padding(top: 1, left: 1, bottom: 1, right: 1)),
+      activation: .relu)
+    let x = generator.tensor([1, 19, 3, 28], .real(-2...2))
+    let y = convolution.evaluate([x])
+    let dy = generator.tensor(y.shape, .real(-2...2))
+    let bare = [Layout(shape: [19, 3, 28])]
+    let plain = Layout(shape: Array(y.shape.dropFirst()))
+    let from = bare[0].with(border: convolution.inputBorder(0, inputs: bare, output: plain))
+    let to = plain.with(border: convolution.gradientBorder(inputs: bare, output: plain))
+    let recorder = Recorder(context: context, family: family, batch: 1)
+    recorder.fixedTile = fixed
+    let input = DeviceTensor(
+      buffer: try Buffer(context, from.pack(x.values, batch: 1)), layout: from)
+    let output = DeviceTensor(buffer: try Buffer(context, count: plain.imageStride), layout: plain)
+    let gradient = DeviceTensor(
+      buffer: try Buffer(context, to.pack(dy.values, batch: 1)), layout: to)
+    let target = DeviceTensor(buffer: try Buffer(context, count: from.imageStride), layout: from)
+    try output.buffer.fill(.nan)
+    try target.buffer.fill(.nan)
+    try convolution.recordForward(recorder, inputs: [input], output: ForwardTarget(tensor: output))
+    try convolution.recordGradient(
+      recorder, of: 0, gradient: gradient,
+      saved: Saved(
+        inputs: [nil], output: nil, state: nil, inputLayouts: [from], outputLayout: plain),
+      to: GradientTarget(tensor: target))
+    try recorder.run()
+    let expected = convolution.inputGradients(inputs: [x], output: y, gradient: dy)[0]
+    return [
+      difference(plain.unpack(try output.buffer.read(), batch: 1), y.values)
+        .map { "output: \($0)" },
+      difference(from.unpack(try target.buffer.read(), batch: 1), expected.values)
+        .map { "gradient: \($0)" },
+    ].compactMap { $0 }
+  }
+}
