@@ -40,15 +40,19 @@ public struct Network: Sendable {
   ///   - preprocessing: its numeric part becomes the first layer; its geometric part is that of the
   ///     pictures' source.
   ///   - family: the kernels to prefer, by default those that suit the device.
+  ///   - convolution: how convolutions are summed; nil leaves it to the graph, which is direct
+  ///     unless told otherwise.
   ///   - cache: where compiled programs are kept.
   /// - Throws: `PreparationError`.
   public func compiled(
     for device: Device, batch: Int, preprocessing: Preprocessing = .unit,
-    family: KernelFamily? = nil, cache: ProgramCache = .standard()
+    family: KernelFamily? = nil, convolution: ConvolutionAlgorithm? = nil,
+    cache: ProgramCache = .standard()
   ) throws(PreparationError) -> PreparedNetwork {
+    let chosen = convolution.map(graph.with(convolution:)) ?? graph
     let normalized: Graph
     do throws(DatasetError) {
-      normalized = try graph.normalized(by: preprocessing.normalization)
+      normalized = try chosen.normalized(by: preprocessing.normalization)
     } catch {
       throw .preprocessing(error)
     }

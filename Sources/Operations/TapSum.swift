@@ -71,14 +71,14 @@ extension Recorder {
     }
   }
 
-  private func bias(_ epilogue: TapSumEpilogue, count: Int) throws(ComputeError) -> Buffer<Float> {
+  func bias(_ epilogue: TapSumEpilogue, count: Int) throws(ComputeError) -> Buffer<Float> {
     guard let bias = epilogue.bias else { return try placeholder() }
     return try parameters(bias, count: count, startingAt: liveParameters?.bias) { place in
       for channel in bias.indices { place(channel, channel) }
     }
   }
 
-  private func constants(_ epilogue: TapSumEpilogue) -> [(String, String)] {
+  func constants(_ epilogue: TapSumEpilogue) -> [(String, String)] {
     epilogue.constants + [
       ("HAS_BIAS", epilogue.bias == nil ? "0" : "1"),
       ("HAS_RESIDUAL", epilogue.residual == nil ? "0" : "1"),
@@ -222,7 +222,7 @@ extension Recorder {
       Int32(vectors))
   }
 
-  private func start(_ tensor: DeviceTensor?, _ shift: Int) -> UInt64 {
+  func start(_ tensor: DeviceTensor?, _ shift: Int) -> UInt64 {
     tensor.map { UInt64($0.offset + $0.layout.origin + shift) } ?? 0
   }
 
