@@ -148,7 +148,7 @@ private struct WinogradBlock {
     // Few groups leave cores idle at the end: then the output's channels are shared out too, at the
     // cost of transforming the inputs again.
     let pairs = (sum.outputVectors + 1) / 2
-    let parts = min(pairs, max(1, 8 / tileGroups))
+    let parts = min(pairs, (12 + tileGroups - 1) / tileGroups)
     vectors = (pairs + parts - 1) / parts * 2
     groups = [tileGroups, (sum.outputVectors + vectors - 1) / vectors]
   }
