@@ -137,8 +137,8 @@ private struct WinogradBlock {
     // Products of 32 channels lie beside the inputs.
     let bytes = 4 * WinogradReference.positions * (row + 2 * alignment)
     guard 14 * bytes <= localMemoryBytes else { return nil }
-    // Half of the memory, for the weights pass through the same cache; at least two register tiles'
-    // worth where there is work for them.
+    // Half of the memory, for the weights pass through the same cache; two register tiles, since
+    // more were not faster.
     let fitting = max(1, min(localMemoryBytes / 2, 1 << 20) / bytes / 14)
     let needed = (sum.tiles + 13) / 14
     let products = min(fitting, 2, needed)
