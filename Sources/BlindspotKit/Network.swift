@@ -41,15 +41,19 @@ public struct Network: Sendable {
   ///     pictures' source.
   ///   - family: the kernels to prefer, by default those that suit the device.
   ///   - tuning: how much is measured to cut the work well on this device; kept in the cache.
+  ///   - convolution: how convolutions are summed; nil leaves it to the graph, which is direct
+  ///     unless told otherwise.
   ///   - cache: where compiled programs are kept.
   /// - Throws: `PreparationError`.
   public func compiled(
     for device: Device, batch: Int, preprocessing: Preprocessing = .unit,
-    family: KernelFamily? = nil, cache: ProgramCache = .standard(), tuning: Tuner.Effort = .off
+    family: KernelFamily? = nil, convolution: ConvolutionAlgorithm? = nil,
+    cache: ProgramCache = .standard(), tuning: Tuner.Effort = .off
   ) throws(PreparationError) -> PreparedNetwork {
+    let chosen = convolution.map(graph.with(convolution:)) ?? graph
     let normalized: Graph
     do throws(DatasetError) {
-      normalized = try graph.normalized(by: preprocessing.normalization)
+      normalized = try chosen.normalized(by: preprocessing.normalization)
     } catch {
       throw .preprocessing(error)
     }

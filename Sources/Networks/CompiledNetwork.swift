@@ -96,7 +96,7 @@ public final class CompiledNetwork {
       largestBufferBytes: largestBufferBytes)
     guard plan.floatBins.allSatisfy({ 4 * $0 <= largestBufferBytes }) else { return .max }
     let pictures = (withGradient ? 2 : 1) * batch * graph.inputShape.reduce(1, *)
-    let weights = plan.graph.parameterCount * (withGradient ? 2 : 1)
+    let weights = plan.graph.packedParameterCount * (withGradient ? 2 : 1)
     return 4 * (plan.floatBins.reduce(0, +) + pictures + weights) + plan.byteBins.reduce(0, +)
   }
 

@@ -115,7 +115,7 @@ extension Convolution: ActivationFusing, ScaleFolding {
     guard self.activation == .none else { return nil }
     return Convolution(
       weights: weights, bias: bias, window: window, groups: groups, hasResidual: hasResidual,
-      activation: activation)
+      activation: activation, algorithm: algorithm)
   }
 
   func folding(_ scale: ScaleShift) -> (any Operation)? {
@@ -125,14 +125,14 @@ extension Convolution: ActivationFusing, ScaleFolding {
       weights: weights.values, channel: { $0 / size }, bias: bias, scale: scale)
     return Convolution(
       weights: Tensor(shape: weights.shape, values: folded.weights), bias: folded.bias,
-      window: window, groups: groups, activation: scale.activation)
+      window: window, groups: groups, activation: scale.activation, algorithm: algorithm)
   }
 
   func addingResidual(then activation: Activation) -> (any Operation)? {
     guard self.activation == .none, !hasResidual else { return nil }
     return Convolution(
       weights: weights, bias: bias, window: window, groups: groups, hasResidual: true,
-      activation: activation)
+      activation: activation, algorithm: algorithm)
   }
 }
 

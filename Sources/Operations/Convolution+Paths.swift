@@ -6,7 +6,12 @@ extension Convolution {
 
   /// The CPU reference path, with the batch axis first.
   public func evaluate<Scalar: ReferenceScalar>(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
-    ConvolutionReference.forward(
+    if usesWinograd {
+      return WinogradReference.forward(
+        inputs[0], weights: weights.converted(), bias: bias?.map { Scalar($0) },
+        residual: hasResidual ? inputs[1] : nil, activation: activation, padding: window.padding)
+    }
+    return ConvolutionReference.forward(
       inputs[0], weights: weights.converted(), bias: bias?.map { Scalar($0) },
       residual: hasResidual ? inputs[1] : nil, activation: activation, geometry: geometry)
   }
@@ -15,8 +20,13 @@ extension Convolution {
   public func inputGradients<Scalar: ReferenceScalar>(
     inputs: [Tensor<Scalar>], output: Tensor<Scalar>, gradient: Tensor<Scalar>
   ) -> [Tensor<Scalar>] {
-    let first = ConvolutionReference.inputGradient(
-      gradient, weights: weights.converted(), inputShape: inputs[0].shape, geometry: geometry)
+    let first =
+      usesWinograd
+      ? WinogradReference.inputGradient(
+        gradient, weights: weights.converted(), inputShape: inputs[0].shape,
+        padding: window.padding)
+      : ConvolutionReference.inputGradient(
+        gradient, weights: weights.converted(), inputShape: inputs[0].shape, geometry: geometry)
     return hasResidual ? [first, gradient] : [first]
   }
 
@@ -85,8 +95,8 @@ extension Convolution {
       residualRow: residual?.layout.rowStride ?? 0,
       residualPixel: residual?.layout.channelStride ?? 0,
       weights: weights.values, weight: { weights.position($0, $1, $2, $3) })
-    try recorder.tapSum(
-      sum, input: inputs[0], output: output.tensor,
+    try record(
+      sum, recorder, input: inputs[0], output: output.tensor,
       epilogue: TapSumEpilogue(
         constants: EpilogueConstants.forward(activation, writesMask: output.mask != nil)
           + [Self.settlesZero], bias: bias, residual: residual, mask: output.mask))
@@ -144,8 +154,8 @@ extension Convolution {
               group * groupOutputs + output, input % groupInputs,
               row.firstTap + tapRow * row.tapStep, column.firstTap + tapColumn * column.tapStep)
           })
-        try recorder.tapSum(
-          sum, input: gradient, output: target.tensor, epilogue: epilogue)
+        try record(
+          sum, recorder, input: gradient, output: target.tensor, epilogue: epilogue)
       }
     }
   }

@@ -3,7 +3,8 @@ public import Reference
 /// Two-dimensional convolution (cross-correlation) with bias, residual and activation fused.
 ///
 /// Input 0 is `[C, H, W]`; input 1, if there is a residual, has the output's shape and is added
-/// after the bias. Order of summation: row tap, column tap, input channel of the group.
+/// after the bias. Order of summation: row tap, column tap, input channel of the group, unless
+/// Winograd's algorithm is asked for and fits.
 public struct Convolution: Operation {
   /// `[OC, C / groups, KH, KW]`.
   public let weights: Tensor<Float>
@@ -17,6 +18,8 @@ public struct Convolution: Operation {
   public let hasResidual: Bool
   /// What is applied to the sum.
   public let activation: Activation
+  /// How it is summed, in both passes.
+  public var algorithm: ConvolutionAlgorithm
 
   /// The operation's name.
   public var kind: String { "convolution" }
@@ -24,7 +27,8 @@ public struct Convolution: Operation {
   /// A convolution; the window's kernel must be that of the weights.
   public init(
     weights: Tensor<Float>, bias: [Float]? = nil, window: WindowGeometry, groups: Int = 1,
-    hasResidual: Bool = false, activation: Activation = .none
+    hasResidual: Bool = false, activation: Activation = .none,
+    algorithm: ConvolutionAlgorithm = .direct
   ) {
     precondition(weights.shape.count == 4, "convolution weights of shape \(weights.shape)")
     precondition(
@@ -37,6 +41,7 @@ public struct Convolution: Operation {
     self.groups = groups
     self.hasResidual = hasResidual
     self.activation = activation
+    self.algorithm = algorithm
   }
 
   /// Channels of the output.

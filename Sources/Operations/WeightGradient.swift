@@ -36,7 +36,7 @@ extension Convolution: TrainableOperation {
   public func replacing(weights: Tensor<Float>, bias: [Float]?) -> Convolution {
     Convolution(
       weights: weights, bias: bias, window: window, groups: groups, hasResidual: hasResidual,
-      activation: activation)
+      activation: activation, algorithm: algorithm)
   }
 
   /// The CPU reference path of the gradients of weights and bias.

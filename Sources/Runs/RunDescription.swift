@@ -46,6 +46,8 @@ public struct RunDescription: Codable, Hashable, Sendable {
   public var precision: String
   /// The kernel family's name.
   public var kernelFamily: String
+  /// How convolutions are summed; nil in runs from before there was a choice, which are direct.
+  public var convolution: String?
   /// The number of slots, where it is known.
   public var batch: Int?
   /// Which of the adversarial pictures are kept, and how.
@@ -59,6 +61,7 @@ public struct RunDescription: Codable, Hashable, Sendable {
     listSHA256: String, sampleCount: Int, inputShape: PictureShape, preprocessing: String,
     seed: UInt64, device: String, driver: String, platform: String, codeVersion: String,
     precision: String = Self.canonicalPrecision, kernelFamily: String, batch: Int? = nil,
+    convolution: String? = nil,
     keeps: KeptPictures = .all, createdAt: Date = Date()
   ) {
     self.attack = attack
@@ -77,6 +80,7 @@ public struct RunDescription: Codable, Hashable, Sendable {
     self.precision = precision
     self.kernelFamily = kernelFamily
     self.batch = batch
+    self.convolution = convolution
     self.keeps = keeps
     self.createdAt = Date(timeIntervalSince1970: createdAt.timeIntervalSince1970.rounded(.down))
   }
@@ -127,6 +131,7 @@ public struct RunDescription: Codable, Hashable, Sendable {
       ("model_sha256", modelSHA256), ("sample_count", "\(sampleCount)"),
       ("list_sha256", listSHA256), ("input_shape", "\(inputShape)"),
       ("preprocessing", preprocessing), ("seed", "\(seed)"), ("precision", precision),
+      ("convolution", convolution ?? "direct"),
       ("code_version", codeVersion), ("keeps", keeps.names.joined(separator: ", ")),
     ]
     if precision != Self.canonicalPrecision {
@@ -147,7 +152,7 @@ public struct RunDescription: Codable, Hashable, Sendable {
     case codeVersion = "code_version"
     case precision
     case kernelFamily = "kernel_family"
-    case batch, keeps
+    case batch, convolution, keeps
     case createdAt = "created_at"
   }
 }

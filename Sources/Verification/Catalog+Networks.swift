@@ -142,6 +142,27 @@ private struct NetworkSketch {
     return sketch.graph
   }
 
+  /// Convolutions of enough channels for Winograd's algorithm, one with a residual, one without
+  /// padding.
+  static func wide() throws(ShapeError) -> Graph {
+    var sketch = NetworkSketch([3, 11, 12], seed: 34)
+    try sketch.add(ScaleShift(scale: [2, 2.5, 3], shift: [-1, -1.25, -0.5]))
+    try sketch.convolution(33, 3)
+    try sketch.relu()
+    let start = sketch.top
+    try sketch.convolution(40, 3)
+    try sketch.scale()
+    try sketch.relu()
+    try sketch.convolution(33, 3)
+    try sketch.add(Binary(.add), [sketch.top, start])
+    try sketch.relu()
+    try sketch.add(
+      Pooling(.maximum, window: WindowGeometry(kernel: Extent(2), stride: Extent(2))))
+    try sketch.convolution(64, 3)
+    try sketch.head(9)
+    return sketch.graph.with(convolution: .winograd)
+  }
+
   /// Depthwise convolutions with clipped activations and a linear residual: a small MobileNet.
   static func depthwise() throws(ShapeError) -> Graph {
     var sketch = NetworkSketch([3, 15, 15], seed: 33)
@@ -197,6 +218,7 @@ extension OperationCatalog {
     let sketches: [(String, @Sendable () throws(ShapeError) -> Graph)] = [
       ("residual", NetworkSketch.residual), ("branching", NetworkSketch.branching),
       ("depthwise", NetworkSketch.depthwise), ("fire", NetworkSketch.fire),
+      ("winograd", NetworkSketch.wide),
     ]
     return sketches.flatMap { name, make in
       [1, 5].map { batch in

@@ -3,7 +3,8 @@
 public enum OperationCatalog {
   /// All rows, by kind.
   public static let all: [CatalogCase] =
-    convolution + linear + binary + pointwise + scaleShift + softmax + pooling + globalPooling
+    convolution + winograd + linear + binary + pointwise + scaleShift + softmax + pooling
+    + globalPooling
     + localResponseNormalization + pad + concat + reshape + reduceMean + border + elementary
     + longSum + losses + slotLoss + lbfgs + boxStep + matmul + training + networks + tiles
 

@@ -122,7 +122,8 @@ struct AttackRun<Machine: SampleMachine> {
       inputShape: source.shape, preprocessing: "\(preprocessing)", seed: options.model.seed,
       device: device.name, driver: device.driverVersion,
       platform: "\(device.platformName) \(device.platformVersion)", codeVersion: codeVersion,
-      kernelFamily: network.family.rawValue, batch: network.batch)
+      kernelFamily: network.family.rawValue, batch: network.batch,
+      convolution: options.model.convolution.rawValue)
     let folder = URL(fileURLWithPath: output)
     return options.resume
       ? try RunStore.resume(folder, expecting: description)

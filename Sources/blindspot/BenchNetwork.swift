@@ -69,7 +69,7 @@ struct BenchNetwork: ParsableCommand {
       bytesPerImage: (context.peakBytes + batch - 1) / batch, firstRunSeconds: first,
       warmStartSeconds: warm)
     if json { return try printJSON(result) }
-    let weights = 8 * graph.optimized().parameterCount
+    let weights = 8 * graph.optimized().packedParameterCount
     print("\(result.model), batch \(batch), \(device)")
     printTable([
       ["forward", format(result.forwardImagesPerSecond), "images/s"],
@@ -96,7 +96,8 @@ struct BenchNetwork: ParsableCommand {
     process.arguments =
       [
         "bench", "network", "--start-only", "--model", model.model, "--seed", "\(model.seed)",
-        "--batch", "\(batch)", "--device", "\(device.index)",
+        "--batch", "\(batch)", "--device", "\(device.index)", "--convolution",
+        model.convolution.rawValue,
       ] + (model.weights.map { ["--weights", $0] } ?? [])
       + (place.family.map { ["--family", $0] } ?? [])
     process.environment = ProcessInfo.processInfo.environment.merging(caches.environment) { $1 }

@@ -1,11 +1,11 @@
-import ArgumentParser
+public import ArgumentParser
 import BlindspotKit
 import Compute
 import Datasets
 import Foundation
 import ModelFiles
 import Networks
-import Operations
+public import Operations
 
 /// A failure that a command explains in one line.
 struct CommandError: Error, CustomStringConvertible {
@@ -13,6 +13,8 @@ struct CommandError: Error, CustomStringConvertible {
 
   init(_ description: String) { self.description = description }
 }
+
+extension ConvolutionAlgorithm: ExpressibleByArgument {}
 
 /// Where a command computes.
 struct DeviceOptions: ParsableArguments {
@@ -68,8 +70,16 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "The seed of random weights, targets and starts.")
   var seed: UInt64 = 0
 
+  @Option(
+    help: "How 3x3 convolutions are summed: direct or winograd, with other roundings.")
+  var convolution = ConvolutionAlgorithm.direct
+
   /// The network, with the SHA-256 of its file or of its description.
-  func load() throws -> LoadedModel { try loadModel(model, weights: weights, seed: seed) }
+  func load() throws -> LoadedModel {
+    var loaded = try loadModel(model, weights: weights, seed: seed)
+    loaded.graph = loaded.graph.with(convolution: convolution)
+    return loaded
+  }
 }
 
 /// A network ready to be given its normalisation.

@@ -126,6 +126,9 @@ import Testing
     try fails(attack + ["--output", output], mentioning: ["holds a run already"])
     try fails(
       attack + ["--output", output, "--resume", "--epsilon", "0.5"], mentioning: ["epsilon"])
+    try fails(
+      attack + ["--output", output, "--resume", "--convolution", "winograd"],
+      mentioning: ["convolution = direct", "winograd"])
     #expect(try FileManager.default.subpathsOfDirectory(atPath: output).sorted() == files)
     #expect(try Data(contentsOf: folder.url.appending(path: "run/run.sqlite")) == database)
     try fails(attack + ["--output", world.pictures], mentioning: ["not empty"])
@@ -195,6 +198,7 @@ import Testing
 
   @Test(arguments: [
     ["classify", "--nonsense"], ["attack", "nonsense"], ["bench", "attack", "nonsense"],
+    ["classify", "--model", "a", "--images", "b", "--convolution", "fourier"],
     ["attack", "lbfgs", "--model", "a"], ["bench", "kernels", "--batch", "0"],
     ["attack", "lbfgs", "--model", "a", "--images", "b", "--resume"],
   ])

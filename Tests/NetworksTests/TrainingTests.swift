@@ -204,6 +204,24 @@ import Testing
     }
   }
 
+  @Test func `training is direct whatever the graph asks for`() throws {
+    let graph = try Self.graph(.convolutional(channels: [32, 33]))
+    let asking = graph.with(convolution: .winograd)
+    #expect(asking.nodes.contains { ($0.operation as? Convolution)?.usesWinograd == true })
+    #expect(asking.packedParameterCount == graph.packedParameterCount + 32 * 33 * (16 - 9))
+    let set = try Self.digits(0..<5)
+    for context in try Self.opened.get() {
+      let layers = try [graph, asking].map { graph in
+        let trainer = try Trainer(graph, context: context, batch: 5)
+        try trainer.step(on: set, rate: 0.1)
+        return try trainer.layers()
+      }
+      for (direct, other) in zip(layers[0], layers[1]) {
+        #expect(equalBits(direct.weights.values, other.weights.values))
+      }
+    }
+  }
+
   @Test func `another seed gives another order, and an order has every picture once`() {
     let order = TrainingSet.order(count: 1000, seed: 1, epoch: 0)
     #expect(order.sorted() == Array(0..<1000))

@@ -121,6 +121,7 @@ struct RunFaultTests {
     mismatch(["preprocessing = unit"]) { $0.preprocessing = "tf" }
     mismatch(["seed = 9223372036854775815"]) { $0.seed = 1 }
     mismatch(["precision = canonical", "tf32"]) { $0.precision = "tf32" }
+    mismatch(["convolution = direct", "now it is winograd"]) { $0.convolution = "winograd" }
     mismatch(["code_version = 0.1"]) { $0.codeVersion = "0.2" }
     mismatch(["keeps = pictures, array", "array"]) { $0.keeps = .array }
     // All others may differ, and 40.0 was read back as 40.

@@ -63,6 +63,7 @@ public final class Trainer {
   ) throws(ComputeError) {
     precondition(
       graph.outputShape.count == 1 && graph.outputShape[0] > 1, "logits \(graph.outputShape)")
+    let graph = graph.with(convolution: .direct)
     self.graph = graph
     self.settings = settings
     let parameters = try TrainedParameters(graph, context: context)
