@@ -99,21 +99,31 @@ extension TapSum {
   var tiled: TapSum { flattened.merged }
 
   /// A sum without taps beside one another, over pictures without borders, as rows of a length that
-  /// a register tile divides.
+  /// a register tile divides; one long row, as of a matrix, as rows whose input stays in the cache.
   private var flattened: TapSum {
     let residualIsFlat = residualPixel == 0 || residualRow == columns * residualPixel
-    guard scatter == nil, taps == Extent(1), rows > 1, inputRow == columns * inputStep,
-      outputRow == columns * outputPixel, maskRow == columns * maskPixel, residualIsFlat,
+    guard scatter == nil, taps == Extent(1) else { return self }
+    if rows == 1 {
+      guard columns > 128, let length = (32...128).reversed().first(where: { columns % $0 == 0 })
+      else { return self }
+      return split(intoRowsOf: length)
+    }
+    guard inputRow == columns * inputStep, outputRow == columns * outputPixel,
+      maskRow == columns * maskPixel, residualIsFlat,
       let length = (7...14).reversed().first(where: { rows * columns % $0 == 0 })
     else { return self }
-    var flat = self
-    flat.rows = rows * columns / length
-    flat.columns = length
-    flat.inputRow = length * inputStep
-    flat.outputRow = length * outputPixel
-    flat.maskRow = length * maskPixel
-    flat.residualRow = length * residualPixel
-    return flat
+    return split(intoRowsOf: length)
+  }
+
+  private func split(intoRowsOf length: Int) -> TapSum {
+    var result = self
+    result.rows = rows * columns / length
+    result.columns = length
+    result.inputRow = length * inputStep
+    result.outputRow = length * outputPixel
+    result.maskRow = length * maskPixel
+    result.residualRow = length * residualPixel
+    return result
   }
 
   /// The same sum with the taps of a row as one, where their channels follow one another in memory:
