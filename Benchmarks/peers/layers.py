@@ -19,7 +19,7 @@ import onnx.helper as helper
 import torch
 import torch.nn.functional as F
 
-from architectures import torchvision
+from architectures import random_network
 from peer import classify
 from speed import (
     GeometricMean, Numbers, Speed, add_speed_options, alternate, fastest, finish, prepare,
@@ -117,8 +117,7 @@ def write_layer(path, layer, matrix):
 
 def layers_of_resnet50(batch):
     """Each distinct convolution, in the order of the network."""
-    torch.manual_seed(0)
-    network = torchvision.models.resnet50(weights=None).eval().requires_grad_(False)
+    network = random_network("resnet50")
     found = {}
 
     def note(module, inputs, _):
