@@ -26,7 +26,8 @@ class Row:
 def print_table(rows):
     """All rows in columns; returns whether every one that binds is met."""
     lines = [("compared", "network", "pictures", "found", "wanted", "met")]
-    lines += [(r.compared, r.network, r.pictures, r.found, r.wanted, "yes" if r.met else "NO")
+    lines += [(r.compared, r.network, r.pictures, r.found, r.wanted,
+               "-" if r.wanted == "-" else "yes" if r.met else "NO")
               for r in rows]
     widths = [max(map(len, column)) for column in zip(*lines)]
     for line in lines:
