@@ -11,6 +11,8 @@ SOURCES := Package.swift Plugins Sources Tests Benchmarks $(wildcard Kernels/*.s
 # one program at a time anyway, and not every driver likes many threads.
 TEST_ENVIRONMENT := POCL_CACHE_DIR=$(CURDIR)/.build/pocl-cache BLINDSPOT_CACHE=off
 PEERS := .build/peers
+# quick, or full for what Benchmarks/Results.md records.
+SIZE ?= quick
 
 help:
 	@echo "make demo         install what is missing, build, run the main job on embedded pictures"
@@ -19,7 +21,7 @@ help:
 	@echo "make lint         check the format of the Swift sources"
 	@echo "make kernel-lint  compile every kernel in every variant, warnings as errors"
 	@echo "make oclgrind     run the kernels in a simulator that finds races and stray accesses"
-	@echo "make peers        run the peers that results are compared with, in a venv"
+	@echo "make peers        compare numbers and speed with peers, in a venv (SIZE=full: hours)"
 	@echo "make clean        remove what was built"
 
 dependencies:
@@ -46,7 +48,7 @@ oclgrind: build
 	@Scripts/check-oclgrind
 
 peers: build
-	@PYTHON=$(PYTHON) Scripts/run-peers $(PEERS)
+	@PYTHON=$(PYTHON) Scripts/run-peers $(PEERS) $(SIZE)
 
 clean:
 	rm -rf .build

@@ -1,11 +1,16 @@
 """Runs every comparison of Blindspot with a peer and prints the table; the status is 0 if all are met.
 
-Sizes: quick takes minutes; full is what Benchmarks/Results.md records and takes an hour or more,
-nearly all of it scipy's. --only takes some kinds of comparison alone.
+Sizes: quick takes minutes; full is what Benchmarks/Results.md records and takes hours, most of it
+scipy's. --only takes some kinds of comparison alone. A comparison of speed is a program of its own,
+so that it has its own number of threads; a slow one is shown, and only its numbers must be met.
 """
 
 import argparse
+import json
+import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 import types
 
@@ -16,23 +21,29 @@ import gradients
 import kinks
 import logits
 import pictures
-from peer import classify, print_table
+from peer import Row, classify, print_table
 
+HERE = pathlib.Path(__file__).parent
 PHOTOGRAPH_NETWORKS = [
     ("squeezenet1.1_fp32", "caffe"), ("squeezenet1.1_fp16_opset7", "caffe"),
     ("mobilenetv2_1.0_224", "tf"), ("mobilenet_v1_0.25_224", "tf"),
 ]
 # Pictures: for logits, for gradients (photographs, digits, CIFAR-10), classes of the gradients;
-# attacked: (first right picture, count) of the digits and of the photographs.
+# attacked: (first right picture, count) of the digits and of the photographs; for each comparison of
+# speed its rounds and further options.
 SIZES = {
     "quick": types.SimpleNamespace(
         logits=16, photographs=4, digits=32, cifar=16, classes=["least-likely"],
-        attacked_digits=[(600, 8)], attacked_photographs=[]),
+        attacked_digits=[(600, 8)], attacked_photographs=[], speeds={
+            "layers": (3,), "matmul": (3,), "networks": (1, "--networks", "resnet50"),
+            "speed_attacks": (1,)}),
     "full": types.SimpleNamespace(
         logits=200, photographs=32, digits=200, cifar=100, classes=["least-likely", "label"],
-        attacked_digits=[(600, 32)], attacked_photographs=[(0, 16), (16, 16)]),
+        attacked_digits=[(600, 32)], attacked_photographs=[(0, 16), (16, 16)],
+        speeds={"layers": (7,), "matmul": (7,), "networks": (7,), "speed_attacks": (7,)}),
 }
-KINDS = ("kinks", "logits", "gradients", "attacks")
+SPEEDS = ("layers", "matmul", "networks", "speed_attacks")
+KINDS = ("kinks", "logits", "gradients", "attacks", *SPEEDS)
 
 
 class Data:
@@ -109,6 +120,23 @@ def rows(data, size, kinds):
             options = data.photograph_network(
                 *PHOTOGRAPH_NETWORKS[0], called=f"photographs from right {first}")
             yield attacks.compare(options, *data.right(options, "photographs", first, count))
+    for kind in SPEEDS:
+        if kind in kinds:
+            yield from speed_rows(kind, data.command, *size.speeds[kind])
+
+
+def speed_rows(kind, command, rounds, *more):
+    """The rows that a comparison of speed prints as JSON, whether or not its numbers are met."""
+    words = [sys.executable, str(HERE / f"{kind}.py"), "--command", command, "--rounds", rounds,
+             "--json", *more]
+    # It sets its own number of threads.
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, text=True, env=environment)
+    if not done.stdout.startswith("{"):
+        sys.exit(f"{kind}.py: exit status {done.returncode}")
+    for row in json.loads(done.stdout)["rows"]:
+        yield Row(**row)
 
 
 def main():

@@ -23,16 +23,22 @@ private struct ConstantParameters: ParameterSource {
 }
 
 extension OperationCatalog {
-  /// What decides the speed of real networks: every distinct convolution of ResNet-50 and every
-  /// depthwise one of MobileNetV2 as the fused networks run them, matrix products, pooling and
+  /// What decides the speed of real networks: every distinct convolution of ResNet-50, as the fused
+  /// network runs it and alone, every depthwise one of MobileNetV2, matrix products, pooling and
   /// elementwise operations.
   ///
   /// - Throws: `ArchitectureError` when the network cannot be built.
   public static func benchmark() throws(ArchitectureError) -> [BenchmarkRow] {
     var rows = try convolutions(of: .resnet50) { $0.groups == 1 }
+    rows += alone(rows)
     // The depthwise ones: what else MobileNetV2 runs are small products.
     rows += try convolutions(of: .mobilenet) { $0.groups > 1 }
-    for (inputs, outputs) in [(2048, 1000), (4096, 4096), (9216, 4096)] {
+    // The ends of ResNet-50, AlexNet and VGG16; square ones, at a batch of their size.
+    let products = [
+      (2048, 1000), (4096, 1000), (4096, 4096), (9216, 4096), (25088, 4096), (1024, 1024),
+      (2048, 2048),
+    ]
+    for (inputs, outputs) in products {
       rows.append(
         BenchmarkRow(
           label: "", shapes: [[inputs]],
@@ -91,5 +97,25 @@ extension OperationCatalog {
       }
     }
     return rows
+  }
+
+  /// The convolutions of these rows with a bias but neither residual nor activation, each once: what
+  /// libraries without fusion compute.
+  private static func alone(_ rows: [BenchmarkRow]) -> [BenchmarkRow] {
+    var result: [BenchmarkRow] = []
+    var seen: Set<String> = []
+    for row in rows {
+      guard let fused = row.operation as? Convolution else { continue }
+      let window = fused.window
+      let label =
+        "alone \(window.kernel.height)x\(window.kernel.width) stride \(window.stride.height)"
+      if seen.insert("\(row.shapes[0]) \(fused.outputChannels) \(label)").inserted {
+        let operation = Convolution(
+          weights: fused.weights, bias: fused.bias, window: window, groups: fused.groups)
+        result.append(
+          BenchmarkRow(label: label, shapes: [row.shapes[0]], operation: operation))
+      }
+    }
+    return result
   }
 }

@@ -154,7 +154,7 @@ struct PGDAttack: ParsableCommand {
 }
 
 /// A length like `4/255` or `0.5`.
-private func number(_ text: String, _ option: String) throws -> Float {
+func number(_ text: String, _ option: String) throws -> Float {
   let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Float($0) }
   if let first = parts.first ?? nil, parts.count <= 2,
     let second = parts.count == 2 ? parts[1] : 1, first.isFinite, first >= 0, second > 0

@@ -34,6 +34,8 @@ struct BenchAttack: ParsableCommand {
 
   @OptionGroup var treatment: PictureTreatment
   @Option(help: "The number of steps of pgd.") var steps = 20
+  @Option(help: "The length of a step of pgd, as 1/255; 2.5 radii / steps by default.")
+  var stepSize: String?
   @Option(help: "How often the attack is timed.") var repeats = 7
   @Flag(help: "Print one JSON object.") var json = false
   @Flag(help: "Show no progress.") var quiet = false
@@ -54,8 +56,10 @@ struct BenchAttack: ParsableCommand {
     case .fgsm:
       try time(extraPictures: 4) { try ProjectedGradientDescent.fastGradient().engine(for: $0) }
     case .pgd:
+      let length = try stepSize.map { try number($0, "--step-size") }
       try time(extraPictures: 4) {
-        try ProjectedGradientDescent(steps: steps, seed: model.seed).engine(for: $0)
+        try ProjectedGradientDescent(stepSize: length, steps: steps, seed: model.seed)
+          .engine(for: $0)
       }
     }
   }

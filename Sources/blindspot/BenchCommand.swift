@@ -17,7 +17,7 @@ struct BenchKernels: ParsableCommand {
     commandName: "kernels",
     abstract: "Times the kernels that decide the speed of networks, against the device's ceilings.",
     discussion: """
-      Each time is the median of seven on the device's own clock. The ceilings are a loop of fused
+      Each time is the median of --repeats on the device's own clock. The ceilings are a loop of fused
       multiply-adds and a copy much larger than the caches; a kernel's share is the least time they
       allow over its time. It may exceed 1 where the data fit into the caches. A gradient pass is
       counted with the operations and bytes of its forward pass.
@@ -35,6 +35,9 @@ struct BenchKernels: ParsableCommand {
   @Option(help: "Pictures computed together.")
   var batch = 8
 
+  @Option(help: "How often each pass is timed.")
+  var repeats = 7
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -46,13 +49,14 @@ struct BenchKernels: ParsableCommand {
 
   func validate() throws {
     guard batch > 0 else { throw ValidationError("--batch is a positive number, not \(batch)") }
+    guard (1...1000).contains(repeats) else { throw ValidationError("--repeats is 1 to 1000") }
   }
 
   func run() throws {
     let context = try Context(device: try Device.matching(device))
     let chosen = try kernelFamily(named: family) ?? .preferred(for: context.device)
     let progress = ProgressLine(quiet: quiet)
-    let benchmark = KernelBenchmark(batch: batch, family: chosen)
+    let benchmark = KernelBenchmark(batch: batch, family: chosen, repetitions: repeats)
     let rows = try OperationCatalog.benchmark().filter { row in
       filter.map { text in benchmark.names(of: row).contains { $0.contains(text) } } ?? true
     }

@@ -1,0 +1,169 @@
+"""What the comparisons of speed share: their options, rounds, rows and tables.
+
+A comparison alternates Blindspot and its peers (A B A B ...) for a number of rounds; the medians over
+the rounds count, and of several forms of a peer (memory layouts) the fastest. Both sides have the
+same number of threads. A ratio is the peer's time over Blindspot's: above 1 Blindspot is faster.
+
+PyTorch asks the C library for the memory of every result, and glibc returns large blocks to the
+system at once: their pages are then touched for the first time again in every call, which doubles
+many times. Here glibc keeps them, as allocators that are recommended for PyTorch do and as Blindspot
+keeps its own buffers; `--memory default` measures without.
+"""
+
+import ctypes
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+
+from peer import Row, print_table
+
+
+@dataclasses.dataclass
+class Speed:
+    """One operation of both sides; times in seconds."""
+
+    compared: str
+    case: str
+    peer: str
+    ours: float
+    theirs: float
+    # The least ratio that is wanted; None where a figure is only shown.
+    wanted: float | None = None
+
+    @property
+    def ratio(self):
+        return self.theirs / self.ours
+
+    def row(self):
+        """The row of a table; a slow ratio is no failure."""
+        return Row(
+            f"{self.compared}, {self.peer}", self.case, "",
+            f"{self.ratio:.2f} ({self.ours * 1e3:.2f} / {self.theirs * 1e3:.2f} ms)",
+            f"{self.wanted:.2f}" if self.wanted else "-",
+            self.wanted is None or self.ratio >= self.wanted, binds=False)
+
+
+@dataclasses.dataclass
+class GeometricMean:
+    """The mean of the ratios of several operations, and the smallest."""
+
+    compared: str
+    case: str
+    speeds: list
+    wanted: float
+
+    @property
+    def ratio(self):
+        return statistics.geometric_mean(s.ratio for s in self.speeds)
+
+    def object(self):
+        return {"compared": self.compared, "case": self.case, "geometric_mean": self.ratio,
+                "worst": min(s.ratio for s in self.speeds), "wanted": self.wanted}
+
+    def row(self):
+        return Row(
+            f"{self.compared}, geometric mean", self.case, str(len(self.speeds)),
+            f"{self.ratio:.2f} (worst {min(s.ratio for s in self.speeds):.2f})",
+            f"{self.wanted:.2f}", self.ratio >= self.wanted, binds=False)
+
+
+@dataclasses.dataclass
+class Numbers:
+    """How far the results of what is timed lie from the peer's, and how far they may."""
+
+    compared: str
+    case: str
+    difference: float
+    allowed: float
+
+    def row(self):
+        return Row(
+            f"numbers of {self.compared}", self.case, "", f"{self.difference:.1e}",
+            f"{self.allowed:.0e}", self.difference <= self.allowed)
+
+
+def add_speed_options(parser):
+    """The options of a comparison of speed that runs alone."""
+    parser.add_argument("--command", default=".build/release/blindspot")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2, help="of both sides")
+    parser.add_argument("--memory", choices=("kept", "default"), default="kept",
+                        help="whether glibc keeps freed memory (see speed.py)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def prepare(options):
+    """The threads and the memory of this process; before the first tensor."""
+    torch.set_num_threads(options.threads)
+    if options.memory == "kept":
+        # glibc's numbers of M_MMAP_MAX (no blocks of their own) and M_TRIM_THRESHOLD.
+        for parameter, value in ((-4, 0), (-1, 2**31 - 1)):
+            if ctypes.CDLL(None).mallopt(parameter, value) != 1:
+                sys.exit("mallopt failed; --memory default does without")
+
+
+def timed(options, *arguments):
+    """What the command prints as JSON, run with the comparison's number of threads."""
+    threads = str(options.threads)
+    # The first name is that of PoCL 5 and later, the second that of those before.
+    environment = {**os.environ, "POCL_CPU_MAX_CU_COUNT": threads,
+                   "POCL_MAX_PTHREAD_COUNT": threads}
+    words = [str(options.command), *map(str, arguments), "--json", "--quiet"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(words)}: {done.stderr.strip() or done.returncode}")
+    return json.loads(done.stdout)
+
+
+def seconds(body, repeats=3):
+    """The median time of a call, after one that is not counted."""
+    body()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        body()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def alternate(rounds, *sides):
+    """Calls the sides in turn; each returns seconds by name. The medians over the rounds, by name."""
+    found = {}
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        for side in sides:
+            for name, time_taken in side().items():
+                found.setdefault(name, []).append(time_taken)
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def fastest(times):
+    """The name and the seconds of the fastest of a peer's forms."""
+    return min(times.items(), key=lambda item: item[1])
+
+
+def relative_difference(ours, theirs):
+    """The L2 norm of the difference over that of the peer's."""
+    return float(np.linalg.norm((ours - theirs).ravel()) / np.linalg.norm(theirs.ravel()))
+
+
+def finish(options, speeds, numbers, means=()):
+    """Prints the table or the JSON object; the status is 1 when numbers disagree."""
+    rows = [item.row() for item in [*numbers, *speeds, *means]]
+    if options.json:
+        print(json.dumps({
+            "rounds": options.rounds, "threads": options.threads, "memory": options.memory,
+            "numbers": [dataclasses.asdict(n) for n in numbers],
+            "speeds": [{**dataclasses.asdict(s), "ratio": s.ratio} for s in speeds],
+            "means": [mean.object() for mean in means],
+            "rows": [dataclasses.asdict(row) for row in rows]}))
+    else:
+        print_table(rows)
+    sys.exit(0 if all(row.met or not row.binds for row in rows) else 1)

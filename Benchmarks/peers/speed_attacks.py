@@ -1,0 +1,138 @@
+"""Times PGD-20 on ResNet-50, Blindspot beside torchattacks, on the same weights and pictures.
+
+L-infinity, radius 4/255, steps of 1/255, random start, cross-entropy of the label; the normalisation
+is part of the network on both sides, and PyTorch's network is in channels_last. What is timed is the
+attack alone: neither the start of the process nor compilation. Blindspot stops a picture that is
+fooled; so the last layer's bias holds the label up by more than the attack can reach, and every
+picture takes its 20 gradients on both sides, which the command's report must confirm. Blindspot also
+computes the logits of the clean pictures and of the last points: 22 forward passes beside 20.
+
+Before, on a network whose label is held up less, both attack without a random start: every picture
+that Blindspot fools at step k is compared with torchattacks' after k steps, by the loss in PyTorch.
+"""
+
+import argparse
+import pathlib
+import sqlite3
+import tempfile
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from architectures import random_network, write_safetensors
+import torchattacks  # noqa: E402, after architectures, which makes torchvision importable
+from speed import Numbers, Speed, add_speed_options, alternate, finish, prepare, timed
+
+RADIUS, STEP, STEPS = 4 / 255, 1 / 255, 20
+WANTED = 1.6
+# ImageNet's, the command's `--preprocessing imagenet`.
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# What the label's bias gains: 3 is out of the attack's reach, 0.8 takes it a few steps.
+OUT_OF_REACH, IN_REACH = 3.0, 0.8
+
+
+class Normalized(torch.nn.Module):
+    """A network of pictures in [0, 1]."""
+
+    def __init__(self, network, bias_gain, label):
+        super().__init__()
+        self.network = network
+        self.network.fc.bias[label] += bias_gain
+        self.mean = torch.tensor(MEAN).view(3, 1, 1)
+        self.deviation = torch.tensor(DEVIATION).view(3, 1, 1)
+
+    def forward(self, x):
+        return self.network((x - self.mean) / self.deviation)
+
+
+def damped_network():
+    """ResNet-50 with random weights and logits of the size that trained networks have."""
+    network = random_network("resnet50")
+    network.fc.weight *= 0.1
+    network.fc.bias *= 0.1
+    return network
+
+
+def write(folder, network, pictures, labels):
+    """The files that the command reads, and the options that name them."""
+    write_safetensors(folder / "weights.safetensors", network.network.state_dict())
+    np.save(folder / "images.npy", pictures.numpy())
+    np.save(folder / "labels.npy", labels.numpy())
+    return ["--model", "resnet50", "--weights", folder / "weights.safetensors", "--images",
+            folder / "images.npy", "--labels", folder / "labels.npy", "--preprocessing",
+            "imagenet", "--step-size", "1/255", "--steps", STEPS]
+
+
+def same_points(options, label, pictures):
+    """How far the losses at the ends of both attacks differ, for pictures that Blindspot fools."""
+    network = Normalized(damped_network(), IN_REACH, label)
+    labels = torch.full((len(pictures),), label)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        timed(options, "attack", "pgd", *write(folder, network, pictures, labels),
+              "--no-random-start", "--output", folder / "run")
+        ours = torch.from_numpy(np.load(folder / "run/adversarial.npy"))
+        with sqlite3.connect(folder / "run/run.sqlite") as run:
+            steps = [row[0] for row in run.execute("SELECT iterations FROM samples ORDER BY id")]
+    if ours.isnan().any():
+        raise SystemExit("speed_attacks.py: a picture that was to be fooled was not")
+    theirs = torch.cat([
+        torchattacks.PGD(network, RADIUS, STEP, count, random_start=False)(
+            pictures[i : i + 1], labels[i : i + 1]) for i, count in enumerate(steps)])
+    with torch.no_grad():
+        losses = [F.cross_entropy(network(x), labels, reduction="none") for x in (ours, theirs)]
+    distance = (ours - pictures).abs().max().item()
+    return (
+        Numbers("PGD", "loss at the end, torchattacks", float(
+            ((losses[0] - losses[1]).abs() / losses[1]).max()), 1e-2),
+        Numbers("PGD", "distance beyond the radius", max(0.0, distance - RADIUS), 1e-6))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_speed_options(parser)
+    parser.add_argument("--batch", type=int, default=16)
+    options = parser.parse_args()
+    prepare(options)
+    pictures = torch.from_numpy(
+        np.random.default_rng(0).random((options.batch, 3, 224, 224), dtype=np.float32))
+    network = Normalized(damped_network(), 0, 0)
+    with torch.inference_mode():
+        classes = network(pictures).argmax(1)
+    label = int(classes[0])
+    pictures = pictures[classes == label]
+    if len(pictures) < options.batch:
+        raise SystemExit("speed_attacks.py: the network sees several classes in random pictures")
+    numbers = same_points(options, label, pictures[:2])
+    network.network.fc.bias[label] += OUT_OF_REACH
+    labels = torch.full((options.batch,), label)
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["bench", "attack", "pgd", *write(pathlib.Path(folder), network, pictures, labels),
+                   "--batch", options.batch, "--repeats", 1]
+
+        def ours():
+            found = timed(options, *command)
+            if found["mean_gradient_evaluations"] != STEPS or found["success_rate"] != 0:
+                raise SystemExit(f"speed_attacks.py: not {STEPS} gradients a picture: {found}")
+            return {"ours": found["seconds"]}
+
+        network.to(memory_format=torch.channels_last)
+        x = pictures.contiguous(memory_format=torch.channels_last)
+        torchattacks.PGD(network, RADIUS, STEP, 1)(x, labels)
+
+        def theirs():
+            attack = torchattacks.PGD(network, RADIUS, STEP, STEPS)
+            start = time.perf_counter()
+            attack(x, labels)
+            return {"theirs": time.perf_counter() - start}
+
+        medians = alternate(options.rounds, ours, theirs)
+    finish(options, [Speed(
+        f"PGD-{STEPS}", f"ResNet-50, batch {options.batch}", "torchattacks channels_last",
+        medians["ours"], medians["theirs"], WANTED)], numbers)
+
+
+if __name__ == "__main__":
+    main()
