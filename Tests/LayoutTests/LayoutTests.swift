@@ -59,7 +59,7 @@ private let owners = [
 private let twins = [
   "ceilings": "DeviceCeilings",
   "depthwise": "Convolution", "lbfgs": "LimitedMemory", "max_pooling": "MaximumPooling",
-  "rearrange": "StridedAxes",
+  "rearrange": "StridedAxes", "scale_shift_rows": "ScaleShift",
 ]
 
 private let lineLimit = 600
