@@ -37,8 +37,8 @@ public final class Recorder {
   public let context: Context
   /// The kernels to prefer; an operation without a kernel of the family takes the reference one.
   public let family: KernelFamily
-  /// The samples of a batch.
-  public let batch: Int
+  /// The samples of a batch, or of the slice of it that is being recorded.
+  public private(set) var batch: Int
   /// What chooses register tiles by measurement; nil leaves it to the rules.
   let tuner: Tuner?
   /// How every sum by register tiles is cut, for checks of what neither rules nor tuner would take.
@@ -47,6 +47,10 @@ public final class Recorder {
   public private(set) var launches: [Launch] = []
   /// Where the parameters of the operation being recorded live, when they are not constants.
   private(set) var liveParameters: LiveParameters?
+  /// Packed parameters of what is recorded several times, by operation and number.
+  private var kept: [Int: [Buffer<Float>]] = [:]
+  /// The operation that is recorded several times, and how many of its parameters were asked for.
+  private var repeated: (operation: Int, count: Int)?
 
   /// An empty recording.
   public init(context: Context, family: KernelFamily, batch: Int, tuner: Tuner? = nil) {
@@ -93,6 +97,33 @@ public final class Recorder {
     liveParameters = parameters
     defer { liveParameters = nil }
     try record()
+  }
+
+  /// Records an operation for some samples of the batch; for every slice of the same size its
+  /// parameters are packed once.
+  ///
+  /// - Parameters:
+  ///   - samples: The samples of the slice.
+  ///   - operation: A number that tells the operation from others of this recording.
+  public func withSlice(
+    of samples: Int, operation: Int, record: () throws(ComputeError) -> Void
+  ) throws(ComputeError) {
+    let whole = batch
+    (batch, repeated) = (samples, (operation, 0))
+    defer { (batch, repeated) = (whole, nil) }
+    try record()
+  }
+
+  /// A buffer of parameters, or the one that another slice has made.
+  func packed(
+    _ make: () throws(ComputeError) -> Buffer<Float>
+  ) throws(ComputeError) -> Buffer<Float> {
+    guard let (operation, count) = repeated, liveParameters == nil else { return try make() }
+    repeated = (operation, count + 1)
+    if let known = kept[operation], count < known.count { return known[count] }
+    let buffer = try make()
+    kept[operation, default: []].append(buffer)
+    return buffer
   }
 
   /// Queues everything that was recorded.
