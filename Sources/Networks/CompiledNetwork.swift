@@ -62,10 +62,11 @@ public final class CompiledNetwork {
     logits = memory.value(self.graph.output)
     inputGradient = withGradient ? memory.inputGradient : nil
     logitsGradient = withGradient ? memory.gradient(self.graph.output) : nil
+    let shared = PackedParameters()
     forwardPass = Recorder(
-      context: context, family: self.family, batch: batch, tuner: tuner)
+      context: context, family: self.family, batch: batch, tuner: tuner, sharing: shared)
     gradientPass = Recorder(
-      context: context, family: self.family, batch: batch, tuner: tuner)
+      context: context, family: self.family, batch: batch, tuner: tuner, sharing: shared)
     defer { tuner?.releaseMemory() }
     let steps = self.graph.nodes.count * (withGradient ? 2 : 1)
     try recordForward(memory) { progress?($0, steps) }
@@ -157,19 +158,19 @@ extension CompiledNetwork {
     _ memory: PlannedMemory, progress: (_ nodes: Int) -> Void
   ) throws(ComputeError) {
     let slices = memory.plan.slices
-    func record(_ index: Int, _ memory: PlannedMemory) throws(ComputeError) {
-      try Self.recordForward(graph.nodes[index], index, memory, forwardPass)
+    func record(
+      _ index: Int, _ memory: PlannedMemory, samples: Int? = nil
+    ) throws(ComputeError) {
+      try forwardPass.operation(index, samples: samples) { () throws(ComputeError) in
+        try Self.recordForward(graph.nodes[index], index, memory, forwardPass)
+      }
       launchNodes.forward.fill(with: index, upTo: forwardPass.launches.count)
       progress(index + 1)
     }
     if slices.end > 0 {
       for samples in slices.parts {
         let part = memory.part(from: samples.lowerBound)
-        for index in 0..<slices.end {
-          try forwardPass.withSlice(of: samples.count, operation: index) {
-            () throws(ComputeError) in try record(index, part)
-          }
-        }
+        for index in 0..<slices.end { try record(index, part, samples: samples.count) }
       }
     }
     for index in slices.end..<graph.nodes.count { try record(index, memory) }
@@ -188,9 +189,11 @@ extension CompiledNetwork {
       launchNodes.gradient.fill(with: count - 1, upTo: gradientPass.launches.count)
     }
     func record(
-      _ index: Int, _ memory: PlannedMemory, started: inout Set<ValueID>
+      _ index: Int, _ memory: PlannedMemory, samples: Int? = nil, started: inout Set<ValueID>
     ) throws(ComputeError) {
-      try Self.recordGradient(graph.nodes[index], index, memory, gradientPass, started: &started)
+      try gradientPass.operation(index, samples: samples) { () throws(ComputeError) in
+        try Self.recordGradient(graph.nodes[index], index, memory, gradientPass, started: &started)
+      }
       launchNodes.gradient.fill(with: index, upTo: gradientPass.launches.count)
       progress(2 * count - index)
     }
@@ -201,9 +204,7 @@ extension CompiledNetwork {
       let part = memory.part(from: samples.lowerBound)
       var started = started
       for index in (0..<slices.end).reversed() {
-        try gradientPass.withSlice(of: samples.count, operation: index) {
-          () throws(ComputeError) in try record(index, part, started: &started)
-        }
+        try record(index, part, samples: samples.count, started: &started)
       }
     }
   }

@@ -32,7 +32,7 @@ extension Recorder {
     order: ((Int, Int) -> Void) -> Void
   ) throws(ComputeError) -> Buffer<Float> {
     guard let live = liveParameters?.buffer, let start else {
-      return try packed { () throws(ComputeError) in
+      return try packing { () throws(ComputeError) in
         var packed = [Float](repeating: 0, count: count)
         order { packed[$0] = values[$1] }
         return try Buffer(context, packed)

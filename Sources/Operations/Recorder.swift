@@ -31,6 +31,22 @@ public struct FixedTile: Sendable {
   }
 }
 
+/// Weights in a kernel's order, `[block of output channels][input channel][width]`.
+struct PackedWeights {
+  /// The memory.
+  let buffer: Buffer<Float>
+  /// The output channels of a block.
+  let width: Int
+}
+
+/// Packed parameters that both passes of a network read, by operation.
+public final class PackedParameters {
+  fileprivate var weights: [Int: PackedWeights] = [:]
+
+  /// None yet.
+  public init() {}
+}
+
 /// Collects the launches of a pass over a network, in order.
 public final class Recorder {
   /// The device in use.
@@ -47,14 +63,22 @@ public final class Recorder {
   public private(set) var launches: [Launch] = []
   /// Where the parameters of the operation being recorded live, when they are not constants.
   private(set) var liveParameters: LiveParameters?
-  /// Packed parameters of what is recorded several times, by operation and number.
-  private var kept: [Int: [Buffer<Float>]] = [:]
-  /// The operation that is recorded several times, and how many of its parameters were asked for.
-  private var repeated: (operation: Int, count: Int)?
+  /// The packed parameters that the two passes share.
+  private let shared: PackedParameters
+  /// Those of this pass, by operation, in the order in which they were asked for.
+  private var packed: [Int: [Buffer<Float>]] = [:]
+  /// The operation being recorded, and how many of its parameters were asked for.
+  private var current: (operation: Int, count: Int)?
 
   /// An empty recording.
-  public init(context: Context, family: KernelFamily, batch: Int, tuner: Tuner? = nil) {
+  ///
+  /// - Parameter sharing: What the recordings of both passes of a network have in common.
+  public init(
+    context: Context, family: KernelFamily, batch: Int, tuner: Tuner? = nil,
+    sharing: PackedParameters = PackedParameters()
+  ) {
     self.tuner = tuner
+    shared = sharing
     self.context = context
     self.family = family
     self.batch = batch
@@ -99,31 +123,40 @@ public final class Recorder {
     try record()
   }
 
-  /// Records an operation for some samples of the batch; for every slice of the same size its
-  /// parameters are packed once.
+  /// Records one operation of a network, for the batch or a slice of it. Where it is recorded again,
+  /// for another slice of the same size, its parameters are not packed again.
   ///
   /// - Parameters:
-  ///   - samples: The samples of the slice.
-  ///   - operation: A number that tells the operation from others of this recording.
-  public func withSlice(
-    of samples: Int, operation: Int, record: () throws(ComputeError) -> Void
+  ///   - number: A number that tells the operation from the network's others.
+  ///   - samples: The samples of the slice; nil for the whole batch.
+  public func operation(
+    _ number: Int, samples: Int? = nil, record: () throws(ComputeError) -> Void
   ) throws(ComputeError) {
     let whole = batch
-    (batch, repeated) = (samples, (operation, 0))
-    defer { (batch, repeated) = (whole, nil) }
+    (batch, current) = (samples ?? batch, (number, 0))
+    defer { (batch, current) = (whole, nil) }
     try record()
   }
 
-  /// A buffer of parameters, or the one that another slice has made.
-  func packed(
+  /// A buffer of parameters, or the one that was made for another slice.
+  func packing(
     _ make: () throws(ComputeError) -> Buffer<Float>
   ) throws(ComputeError) -> Buffer<Float> {
-    guard let (operation, count) = repeated, liveParameters == nil else { return try make() }
-    repeated = (operation, count + 1)
-    if let known = kept[operation], count < known.count { return known[count] }
+    guard let (operation, count) = current, liveParameters == nil else { return try make() }
+    current = (operation, count + 1)
+    if let known = packed[operation], count < known.count { return known[count] }
     let buffer = try make()
-    kept[operation, default: []].append(buffer)
+    packed[operation, default: []].append(buffer)
     return buffer
+  }
+
+  /// Leaves the packed weights of the current operation for its other pass, or finds what that left.
+  var sharedWeights: PackedWeights? {
+    get { liveParameters == nil ? current.flatMap { shared.weights[$0.operation] } : nil }
+    set {
+      guard let operation = current?.operation, liveParameters == nil else { return }
+      shared.weights[operation] = newValue
+    }
   }
 
   /// Queues everything that was recorded.
