@@ -156,8 +156,15 @@ WIDE static inline float16 settled(const float16 s) {
       targetColumns - column * BLOCK_COLUMNS, SUMS, starts, ends
 #if PASS_CHANNELS
 #define SUMS sums + column * VECTORS
+#define FOR_PASSES                                                                                \
+  float16 sums[COLUMNS * VECTORS];                                                                \
+  for (int first = 0, count, starts = 1, ends = 0;                                                \
+       count = min(PASS_CHANNELS, inputChannels - first), ends = first + count == inputChannels,  \
+       count > 0;                                                                                 \
+       first += PASS_CHANNELS, starts = 0)
 #else
 #define SUMS 0
+#define FOR_PASSES const int first = 0, count = inputChannels, starts = 1, ends = 1;
 #endif
 
 DEFINE_TILE(whole_tile, PIXELS)
@@ -196,14 +203,7 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
       global float *y = output + outputStart + n * outputImage + (long)row * outputRow +
                         (SCATTERS ? 0 : 16 * firstVector);
       global ushort *m = mask + maskStart + n * maskImage + (long)row * maskRow + firstVector;
-#if PASS_CHANNELS
-      float16 sums[COLUMNS * VECTORS];
-#endif
-      const int pass = PASS_CHANNELS ? PASS_CHANNELS : inputChannels;
-      for (int first = 0; first < inputChannels; first += pass) {
-        const int count = min(pass, inputChannels - first);
-        const int starts = !PASS_CHANNELS || first == 0;
-        const int ends = !PASS_CHANNELS || first + count == inputChannels;
+      FOR_PASSES {
         int column = 0;
         for (; column + PIXELS <= columns; column += PIXELS) { whole_tile(TILE_ARGUMENTS); }
 #if TAIL_PIXELS

@@ -85,7 +85,9 @@ public final class CompiledNetwork {
       sliceSize: BatchSlices.preferredSize(for: device))
     guard plan.floatBins.allSatisfy({ 4 * $0 <= device.largestBufferBytes }) else { return .max }
     let pictures = (withGradient ? 2 : 1) * batch * graph.inputShape.reduce(1, *)
-    let weights = plan.graph.packedParameterCount * (withGradient ? 2 : 1)
+    let packed = plan.graph.packedParameterCount
+    let family = KernelFamily.preferred(for: device)
+    let weights = withGradient ? 2 * packed - plan.graph.sharedParameterCount(family) : packed
     return 4 * (plan.floatBins.reduce(0, +) + pictures + weights) + plan.byteBins.reduce(0, +)
   }
 

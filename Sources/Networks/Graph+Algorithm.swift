@@ -29,4 +29,14 @@ extension Graph {
       return sum + convolution.weights.count / 9 * (16 - 9)
     }
   }
+
+  /// Floats of those weights whose packed form both passes read.
+  func sharedParameterCount(_ family: KernelFamily) -> Int {
+    nodes.reduce(0) { sum, node in
+      guard let linear = node.operation as? Linear, linear.sharesPackedWeights(family) else {
+        return sum
+      }
+      return sum + linear.weights.count
+    }
+  }
 }

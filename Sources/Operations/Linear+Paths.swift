@@ -26,15 +26,17 @@ extension Linear {
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
     let columns = weights.shape[1]
-    let sum = product(
+    var sum = product(
       recorder, from: inputs[0].layout, to: output.tensor.layout, inputChannels: weights.shape[0],
       outputChannels: columns
     ) { output, input, _, _ in input * columns + output }
-    recorder.sharedWeights = try recorder.tapSum(
+    sum.sharesWeights = inputs[0].layout.width == 1 && sharesPackedWeights(recorder.family)
+    let packed = try recorder.tapSum(
       sum, input: inputs[0], output: output.tensor,
       epilogue: TapSumEpilogue(
         constants: EpilogueConstants.forward(activation, writesMask: output.mask != nil),
         bias: bias, residual: nil, mask: output.mask))
+    if sum.sharesWeights { recorder.sharedWeights = packed }
   }
 
   /// Records adding this operation's share to the gradient of an input.
@@ -43,9 +45,7 @@ extension Linear {
     to target: GradientTarget
   ) throws(ComputeError) {
     let columns = weights.shape[1]
-    if gradient.layout.width == 1, let shared = recorder.sharedWeights,
-      columns % shared.width == 0
-    {
+    if let shared = recorder.sharedWeights, columns % shared.width == 0 {
       return try recordGradient(recorder, shared, gradient: gradient, to: target)
     }
     let sum = product(

@@ -2,10 +2,15 @@ import Compute
 import Reference
 
 extension Linear {
-  /// Records the gradient of the input with the weights as the forward pass packed them: the sum's
-  /// pixels are the inputs, its input the rows of weights, its lanes the samples. A second copy of
-  /// the weights would be the largest part of many networks' memory.
+  /// Whether both passes over vectors read one packed form of the weights.
+  public func sharesPackedWeights(_ family: KernelFamily) -> Bool {
+    family == .cpu && weights.shape[1] % Layout.channelAlignment == 0
+  }
+
+  /// Records the gradient of the input with the weights as the forward pass packed them.
   ///
+  /// The sum's pixels are the inputs, its input the rows of weights, its lanes the samples. A second
+  /// copy of the weights would be the largest part of many networks' memory.
   /// Two more launches turn the gradients over; they cost little beside the weights' way from memory.
   func recordGradient(
     _ recorder: Recorder, _ shared: PackedWeights, gradient: DeviceTensor,

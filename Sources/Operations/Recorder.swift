@@ -123,8 +123,10 @@ public final class Recorder {
     try record()
   }
 
-  /// Records one operation of a network, for the batch or a slice of it. Where it is recorded again,
-  /// for another slice of the same size, its parameters are not packed again.
+  /// Records one operation of a network, for the batch or a slice of it.
+  ///
+  /// Where it is recorded again, for another slice of the same size, its parameters are not packed
+  /// again.
   ///
   /// - Parameters:
   ///   - number: A number that tells the operation from the network's others.

@@ -43,6 +43,8 @@ struct TapSum {
   /// The position in `weights` of (output channel, channel of its group, tap row, tap column); nil
   /// for a weight of zero.
   var weight: (Int, Int, Int, Int) -> Int?
+  /// Whether the other pass reads the packed weights too.
+  var sharesWeights = false
   /// Where the output's lanes go when they are not the channels of one pixel.
   var scatter: Scatter?
 

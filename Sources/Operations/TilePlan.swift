@@ -22,10 +22,7 @@ struct TilePlan: Hashable, Codable {
 
   /// The plan by rule, without measuring.
   init(_ sum: TapSum, registers: VectorRegisters) {
-    self.init(
-      sum,
-      RegisterTile.candidates(
-        columns: sum.columns, channels: sum.groupOutputChannels, registers: registers)[0])
+    self.init(sum, sum.tiles(registers)[0])
   }
 
   /// A plan of a given tile; nil takes what the rule says.
@@ -57,8 +54,7 @@ struct TilePlan: Hashable, Codable {
   static func candidates(
     _ sum: TapSum, registers: VectorRegisters, effort: Tuner.Effort
   ) -> [TilePlan] {
-    let tiles = RegisterTile.candidates(
-      columns: sum.columns, channels: sum.groupOutputChannels, registers: registers)
+    let tiles = sum.tiles(registers)
     let count = [.off: 1, .quick: 2, .full: 6][effort] ?? 1
     var plans: [TilePlan] = []
     for tile in tiles.prefix(count) {
@@ -70,5 +66,17 @@ struct TilePlan: Hashable, Codable {
     }
     var seen: Set<TilePlan> = []
     return plans.filter { seen.insert($0).inserted }
+  }
+}
+
+extension TapSum {
+  /// The register tiles that compute the sum, the best first; of shared weights only those whose
+  /// blocks the output's channels fill, if there are any.
+  fileprivate func tiles(_ registers: VectorRegisters) -> [RegisterTile] {
+    let all = RegisterTile.candidates(
+      columns: columns, channels: groupOutputChannels, registers: registers)
+    guard sharesWeights else { return all }
+    let filled = all.filter { groupOutputChannels % (16 * $0.vectors) == 0 }
+    return filled.isEmpty ? all : filled
   }
 }

@@ -188,6 +188,6 @@ extension OperationCatalog {
       CatalogCase("linear", "of rows", [[5, 13]], batch: 3) {
         var generator = ValueGenerator(seed: 4)
         return Linear(weights: generator.tensor([13, 21], .real(-1...1)))
-      }
+      },
     ]
 }
