@@ -69,7 +69,9 @@ public struct StudyError: Error, Sendable, Equatable, CustomStringConvertible {
 /// The studies there are, in the order in which `study all` runs them.
 public enum StudyCatalog {
   /// Every study.
-  public static let all: [any Study] = []
+  public static let all: [any Study] = [
+    DistortionStudy()
+  ]
 
   /// The study of a name; throws with the names there are.
   public static func study(named name: String) throws(StudyError) -> any Study {
