@@ -111,7 +111,7 @@ let package = Package(
     tests(
       "AttacksTests", ["Support", "Attacks", "Networks", "Operations", "Compute", "Reference"]),
     tests("RunsTests", ["Support", "Runs", "Datasets"]),
-    tests("StudiesTests", ["Support", "Studies", "Datasets", "Runs"]),
+    tests("StudiesTests", ["Support", "Studies", "Compute", "Datasets", "Runs"]),
     tests("BlindspotKitTests", ["Support", "BlindspotKit", "Operations", "Reference"]),
     tests(
       "CommandTests",

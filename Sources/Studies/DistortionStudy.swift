@@ -3,10 +3,10 @@ import Datasets
 import Foundation
 import Runs
 
-/// Table 1 of Szegedy et al. (2013): errors of six networks on MNIST, and how far pictures of the
+/// Table 1 of the paper by Szegedy and others (2013): errors of six networks on MNIST, and how far pictures of the
 /// training set must be distorted until nothing is classified rightly.
 public struct DistortionStudy: Study {
-  /// `distortion`
+  /// The name on the command line.
   public let name = "distortion"
   /// What it shows.
   public let summary = "Table 1: the smallest distortion that leaves six MNIST networks no accuracy"

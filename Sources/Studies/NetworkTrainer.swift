@@ -74,38 +74,46 @@ struct NetworkTrainer {
   }
 
   private func graph(
-    _ model: StudyModel, _ pictures: LabelledPictures, _ parameters: some ParameterSource
+    _ model: StudyModel, _ pictures: LabelledPictures, _ parameters: some ParameterSource,
+    isFlat: Bool = false
   ) throws(ArchitectureError) -> Graph {
     let shape = pictures.shape
     return try model.network.graph(
-      inputShape: [shape.channels, shape.height, shape.width], classes: pictures.classes,
-      parameters: parameters)
+      inputShape: isFlat ? [shape.count, 1, 1] : [shape.channels, shape.height, shape.width],
+      classes: pictures.classes, parameters: parameters)
   }
 
   // MARK: Training
 
   private func train(_ model: StudyModel, _ training: LabelledPictures) throws -> Graph {
-    let set = try training.trainingSet()
     let seed = environment.seed &+ model.seedOffset
     switch model.kind {
     case .fullyConnected(let hidden):
-      let start = try graph(model, training, GlorotParameters(seed: seed))
+      // Pixels as channels of one place: devices pad the channels of each place to whole vectors.
+      let set = try TrainingSet(
+        pictures: Tensor(
+          shape: [training.count, training.shape.count, 1, 1], values: training.pixels),
+        labels: training.labels, classes: training.classes)
+      var network = try graph(model, training, GlorotParameters(seed: seed), isFlat: true)
       let decay = Dictionary(
         uniqueKeysWithValues: zip(hidden + [training.classes], model.lambdas).enumerated().map {
           ("fc\($0 + 1)", StudyModel.decay(lambda: $1.1, units: $1.0))
         })
-      let begun =
-        hidden.isEmpty
-        ? start
-        : try descend(
-          model, start, set, epochs: plan.startEpochs, rate: 0.3, decay: decay, seed: seed)
-      return try minimize(model, begun, set, decay: decay)
+      if !hidden.isEmpty {
+        network = try descend(
+          model, network, set, epochs: plan.startEpochs, rate: 0.5, decay: decay, seed: seed)
+      }
+      network = try minimize(
+        model, network, set, decay: decay,
+        evaluations: hidden.isEmpty ? plan.layerEvaluations : plan.evaluations)
+      return try graph(model, training, NamedParameters(network.namedParameters))
     case .autoencoder(let units):
       return try trainAutoencoder(model, units, training, seed)
     case .convolutional, .leNet5:
       let start = try graph(model, training, RandomParameters(seed: seed))
       return try descend(
-        model, start, set, epochs: plan.convolutionalEpochs, rate: 0.05, decay: [:], seed: seed)
+        model, start, try training.trainingSet(), epochs: plan.convolutionalEpochs, rate: 0.05,
+        decay: [:], seed: seed)
     }
   }
 
@@ -114,6 +122,7 @@ struct NetworkTrainer {
     _ model: StudyModel, _ graph: Graph, _ set: TrainingSet, epochs: Int, rate: Float,
     decay: [String: Double], seed: UInt64
   ) throws -> Graph {
+    let epochs = plan.epochs(epochs, pictures: set.count, batch: TrainingPlan.batch)
     var settings = TrainingSettings()
     settings.epochs = epochs
     settings.learningRate = rate
@@ -134,13 +143,14 @@ struct NetworkTrainer {
 
   /// L-BFGS until it gains nothing or the plan's evaluations are used up.
   private func minimize(
-    _ model: StudyModel, _ graph: Graph, _ set: TrainingSet, decay: [String: Double]
+    _ model: StudyModel, _ graph: Graph, _ set: TrainingSet, decay: [String: Double],
+    evaluations: Int
   ) throws -> Graph {
     let trainer = try FullBatchTrainer(
       graph, context: environment.context, weightDecay: decay, family: environment.family)
-    try trainer.train(on: set, evaluations: plan.evaluations) { progress in
+    try trainer.train(on: set, evaluations: evaluations) { progress in
       environment.progress(
-        "\(model.name): L-BFGS \(progress.evaluations) of \(plan.evaluations), objective "
+        "\(model.name): L-BFGS \(progress.evaluations) of \(evaluations), objective "
           + String(format: "%.5f", progress.objective))
       return true
     }
@@ -167,10 +177,9 @@ struct NetworkTrainer {
     let hidden = graph.output
     try layer("decoder", units, pixels)
     try graph.append(Concat(axis: 0), name: "join", to: [hidden, graph.output])
-    let part = training[0..<min(plan.autoencoderPictures, training.count)]
     let flat = try TrainingSet(
-      pictures: Tensor(shape: [part.count, pixels], values: part.pixels), labels: part.labels,
-      classes: training.classes)
+      pictures: Tensor(shape: [training.count, pixels], values: training.pixels),
+      labels: training.labels, classes: training.classes)
     let trainer = try FullBatchTrainer(
       graph, context: environment.context,
       loss: .sparseReconstruction(
@@ -179,11 +188,14 @@ struct NetworkTrainer {
       weightDecay: [
         "fc1": TrainingPlan.autoencoderDecay, "decoder": TrainingPlan.autoencoderDecay,
       ], family: environment.family)
-    try trainer.train(on: flat, evaluations: plan.autoencoderEvaluations) { progress in
+    let epochs = plan.epochs(
+      plan.autoencoderEpochs, pictures: flat.count, batch: FullBatchTrainer.block)
+    try trainer.descend(
+      on: flat, epochs: epochs, rate: TrainingPlan.autoencoderRate, seed: seed
+    ) { epoch, objective in
       environment.progress(
-        "\(model.name): autoencoder, L-BFGS \(progress.evaluations) of "
-          + "\(plan.autoencoderEvaluations), objective "
-          + String(format: "%.4f", progress.objective))
+        "\(model.name): autoencoder, epoch \(epoch + 1) of \(epochs), objective "
+          + String(format: "%.3f", objective))
       return true
     }
     var tensors = try trainer.trainedGraph().namedParameters.filter { $0.key.hasPrefix("fc1") }
@@ -204,7 +216,9 @@ struct NetworkTrainer {
     let decay = [
       "fc2": StudyModel.decay(lambda: model.lambdas[0], units: training.classes)
     ]
-    tensors.merge(try minimize(model, top, set, decay: decay).namedParameters) { own, _ in own }
+    let classifier = try minimize(
+      model, top, set, decay: decay, evaluations: plan.layerEvaluations)
+    tensors.merge(classifier.namedParameters) { own, _ in own }
     return try self.graph(model, training, NamedParameters(tensors))
   }
 }
@@ -222,8 +236,8 @@ extension NetworkTrainer {
       "attack": "box-constrained L-BFGS to a drawn class",
       "start_epochs": .integer(Int64(plan.startEpochs)),
       "lbfgs_evaluations": .integer(Int64(plan.evaluations)),
-      "autoencoder_evaluations": .integer(Int64(plan.autoencoderEvaluations)),
-      "autoencoder_pictures": .integer(Int64(min(plan.autoencoderPictures, training.count))),
+      "layer_evaluations": .integer(Int64(plan.layerEvaluations)),
+      "autoencoder_epochs": .integer(Int64(plan.autoencoderEpochs)),
       "convolutional_epochs": .integer(Int64(plan.convolutionalEpochs)),
     ]
   }

@@ -70,7 +70,7 @@ public struct StudyError: Error, Sendable, Equatable, CustomStringConvertible {
 public enum StudyCatalog {
   /// Every study.
   public static let all: [any Study] = [
-    DistortionStudy()
+    DistortionStudy(), TransferStudy(), SubsetsStudy(), ArchitecturesStudy(),
   ]
 
   /// The study of a name; throws with the names there are.

@@ -7,45 +7,55 @@ struct TrainingPlan: Sendable {
   var startEpochs: Int
   /// Evaluations of L-BFGS over all pictures after that.
   var evaluations: Int
-  /// Evaluations of L-BFGS for the autoencoder, over its own pictures.
-  var autoencoderEvaluations: Int
-  /// Pictures of the autoencoder, the first of the training set.
-  var autoencoderPictures: Int
+  /// Evaluations of L-BFGS for layers that are trained alone, which cost little.
+  var layerEvaluations: Int
+  /// Epochs of Adam for the autoencoder.
+  var autoencoderEpochs: Int
   /// Epochs of gradient descent for convolutional networks.
   var convolutionalEpochs: Int
 
   /// What the figures of the pages come from.
   static let full = TrainingPlan(
-    startEpochs: 20, evaluations: 150, autoencoderEvaluations: 300, autoencoderPictures: 20_000,
+    startEpochs: 20, evaluations: 100, layerEvaluations: 400, autoencoderEpochs: 30,
     convolutionalEpochs: 6)
   /// Close to it, in a fraction of the time.
   static let quick = TrainingPlan(
-    startEpochs: 6, evaluations: 25, autoencoderEvaluations: 60, autoencoderPictures: 5000,
+    startEpochs: 12, evaluations: 15, layerEvaluations: 150, autoencoderEpochs: 6,
     convolutionalEpochs: 2)
 
   /// The minibatch of gradient descent.
   static let batch = 100
+  /// The rate of Adam's first step on the autoencoder.
+  static let autoencoderRate = 5e-3
   /// The share of the hidden units that the autoencoder wants active.
   static let sparsity = 0.1
-  /// The weight of that wish.
-  static let sparsityWeight = 0.3
-  /// The autoencoder's factor of the sum of the squares of its weights.
-  static let autoencoderDecay = 1e-4
+  /// The weight of that wish, as Ng (2011) has it.
+  static let sparsityWeight = 3.0
+  /// The autoencoder's factor of the sum of the squares of its weights: Ng's, by two thirds.
+  static let autoencoderDecay = 1e-3
+
+  /// Steps of gradient descent that small sets are not trained with fewer of, by the minibatch.
+  private static let leastSteps = 1200
+
+  /// Epochs for a number of pictures: more than planned where these would be too few steps.
+  func epochs(_ planned: Int, pictures: Int, batch: Int) -> Int {
+    let steps = max(1, (pictures + batch - 1) / batch)
+    return max(planned, (Self.leastSteps * Self.batch / batch + steps - 1) / steps)
+  }
 
   /// What a model's weights depend on, besides the pictures.
   func settings(for model: StudyModel, seed: UInt64) -> [String: JSONValue] {
     var settings: [String: JSONValue] = [
-      "model": .string(model.name), "seed": .string("\(seed)"), "recipe": 1,
+      "model": .string(model.name), "seed": .string("\(seed)"), "recipe": 4,
       "lambdas": .array(model.lambdas.map { .number($0) }),
     ]
     switch model.kind {
-    case .fullyConnected:
-      settings["start_epochs"] = .integer(Int64(startEpochs))
-      settings["evaluations"] = .integer(Int64(evaluations))
+    case .fullyConnected(let hidden):
+      settings["start_epochs"] = .integer(Int64(hidden.isEmpty ? 0 : startEpochs))
+      settings["evaluations"] = .integer(Int64(hidden.isEmpty ? layerEvaluations : evaluations))
     case .autoencoder:
-      settings["evaluations"] = .integer(Int64(evaluations))
-      settings["autoencoder_evaluations"] = .integer(Int64(autoencoderEvaluations))
-      settings["autoencoder_pictures"] = .integer(Int64(autoencoderPictures))
+      settings["evaluations"] = .integer(Int64(layerEvaluations))
+      settings["autoencoder_epochs"] = .integer(Int64(autoencoderEpochs))
       settings["autoencoder_decay"] = .number(Self.autoencoderDecay)
       settings["sparsity"] = .number(Self.sparsity)
       settings["sparsity_weight"] = .number(Self.sparsityWeight)

@@ -112,6 +112,42 @@ public final class FullBatchTrainer {
     return Progress(evaluations: result.evaluations, objective: result.value)
   }
 
+  /// Descends the gradients of minibatches of `block` pictures by Adam (Kingma and Ba 2015), for a
+  /// start from which L-BFGS goes on; the last pictures of an order that fill no block are left out,
+  /// but for a set that is no block itself.
+  ///
+  /// The rate falls along half a cosine to zero. Mean activations are those of the minibatch.
+  ///
+  /// - Parameters:
+  ///   - set: The pictures.
+  ///   - epochs: Passes over all pictures.
+  ///   - rate: The rate of the first step.
+  ///   - seed: The seed of the order of the pictures.
+  ///   - progress: Told of each epoch's number and mean objective; descent ends when it returns false.
+  public func descend(
+    on set: TrainingSet, epochs: Int, rate: Double, seed: UInt64,
+    progress: (Int, Double) -> Bool = { _, _ in true }
+  ) throws(ComputeError) {
+    let batches = max(1, set.count / Self.block)
+    let packed = network.input.layout.pack(set.pictures.values, batch: set.count)
+    var descent = AdamDescent(try parameters.values.read().map { Double($0) })
+    for epoch in 0..<epochs {
+      let order = TrainingSet.order(count: set.count, seed: seed, epoch: epoch)
+      var sum = 0.0
+      for index in 0..<batches {
+        let chosen = Array(order[index * Self.block..<min(set.count, (index + 1) * Self.block)])
+        var (value, gradient) = try evaluate(chosen, set, packed)
+        value /= Double(chosen.count)
+        for i in gradient.indices { gradient[i] /= Double(chosen.count) }
+        sum += addDecay(of: descent.x, to: &gradient) + value
+        let share = Float(epoch * batches + index) / Float(epochs * batches)
+        descent.step(gradient, rate: rate * 0.5 * (1 + Double(Elementary.cosPi(share))))
+        try parameters.values.write(descent.x.map { Float($0) })
+      }
+      guard progress(epoch, sum / Double(batches)) else { return }
+    }
+  }
+
   /// The graph with the present weights as constants.
   public func trainedGraph() throws(ComputeError) -> Graph { try parameters.constant(graph) }
 
@@ -120,8 +156,15 @@ public final class FullBatchTrainer {
     try parameters.read(parameters.values)
   }
 
+  /// The objective and its gradient at the present parameters, all nodes one after another, the
+  /// weights of each before its bias.
+  package func evaluate(_ set: TrainingSet) throws(ComputeError) -> (Double, [Double]) {
+    let packed = network.input.layout.pack(set.pictures.values, batch: set.count)
+    return try evaluate(try parameters.values.read().map { Double($0) }, set, packed)
+  }
+
   /// The objective and its gradient at some parameters, which become the present ones.
-  func evaluate(
+  private func evaluate(
     _ x: [Double], _ set: TrainingSet, _ packed: [Float]
   ) throws(ComputeError) -> (Double, [Double]) {
     let present = x.map { Float($0) }
@@ -129,52 +172,67 @@ public final class FullBatchTrainer {
     let count = Double(set.count)
     var value = 0.0
     var gradient = [Double](repeating: 0, count: x.count)
-    var sparsity: SparsityPenalty.Share?
+    var means: [Double]?
     if case .sparseReconstruction(let penalty) = loss {
-      let share = penalty.share(of: try meanActivations(penalty, set, packed), pictures: set.count)
-      value += share.value * count
-      sparsity = share
+      means = try meanActivations(penalty, set, packed)
     }
     for start in stride(from: 0, to: set.count, by: Self.block) {
-      let chosen = start..<min(set.count, start + Self.block)
-      try load(chosen, set, packed)
-      try network.forward()
-      if let sparsity {
-        value += try reconstructionLoss(chosen, set, sparsity)
-      } else {
-        value += try crossEntropy(chosen.count)
-      }
-      try network.gradient()
-      let part = try parameters.gradients.read()
-      for i in gradient.indices { gradient[i] += Double(part[i]) }
+      let chosen = Array(start..<min(set.count, start + Self.block))
+      let part = try evaluate(chosen, set, packed, means: means)
+      value += part.0
+      for i in gradient.indices { gradient[i] += part.1[i] }
     }
     value /= count
     for i in gradient.indices { gradient[i] /= count }
+    return (value + addDecay(of: present.map { Double($0) }, to: &gradient), gradient)
+  }
+
+  /// The sum of the losses of at most a block of pictures, and its gradient.
+  ///
+  /// - Parameter means: The mean activations of the hidden units; by default those of the block.
+  private func evaluate(
+    _ chosen: [Int], _ set: TrainingSet, _ packed: [Float], means: [Double]? = nil
+  ) throws(ComputeError) -> (Double, [Double]) {
+    try load(chosen, set, packed)
+    try network.forward()
+    let value: Double
+    switch loss {
+    case .crossEntropy: value = try crossEntropy(chosen.count)
+    case .sparseReconstruction(let penalty):
+      value = try reconstructionLoss(chosen, set, penalty, means)
+    }
+    try network.gradient()
+    return (value, try parameters.gradients.read().map { Double($0) })
+  }
+
+  /// The penalty of weights, whose gradient is added to another.
+  private func addDecay(of x: [Double], to gradient: inout [Double]) -> Double {
+    var penalty = 0.0
     for (slot, lambda) in zip(parameters.slots, decay) where lambda > 0 {
       var squares = 0.0
       for i in slot.weights {
-        let weight = Double(present[i])
-        squares.addProduct(weight, weight)
-        gradient[i].addProduct(2 * lambda, weight)
+        squares.addProduct(x[i], x[i])
+        gradient[i].addProduct(2 * lambda, x[i])
       }
-      value += lambda * squares
+      penalty += lambda * squares
     }
-    return (value, gradient)
+    return penalty
   }
 
   /// Writes a block; slots without a picture add nothing to any sum.
   private func load(
-    _ chosen: Range<Int>, _ set: TrainingSet, _ packed: [Float]
+    _ chosen: [Int], _ set: TrainingSet, _ packed: [Float]
   ) throws(ComputeError) {
     let stride = network.input.layout.imageStride
     let absent = Self.block - chosen.count
-    try network.input.buffer.write(
-      Array(packed[chosen.lowerBound * stride..<chosen.upperBound * stride])
-        + Array(repeating: 0, count: absent * stride),
-      at: network.input.offset)
+    var pixels: [Float] = []
+    pixels.reserveCapacity(Self.block * stride)
+    for index in chosen { pixels += packed[index * stride..<(index + 1) * stride] }
+    pixels += Array(repeating: 0, count: absent * stride)
+    try network.input.buffer.write(pixels, at: network.input.offset)
     guard case .crossEntropy = loss else { return }
     try targets.write(
-      set.labels[chosen].map { Int32($0) } + Array(repeating: -1, count: absent))
+      chosen.map { Int32(set.labels[$0]) } + Array(repeating: -1, count: absent))
     try weights.write(
       Array(repeating: 1, count: chosen.count) + Array(repeating: 0, count: absent))
   }
@@ -191,30 +249,30 @@ public final class FullBatchTrainer {
   ) throws(ComputeError) -> [Double] {
     var sums = [Double](repeating: 0, count: penalty.units)
     for start in stride(from: 0, to: set.count, by: Self.block) {
-      let chosen = start..<min(set.count, start + Self.block)
+      let chosen = Array(start..<min(set.count, start + Self.block))
       try load(chosen, set, packed)
       try network.forward()
-      let output = try network.readLogits()
-      let width = output.shape[1]
-      for row in chosen.indices.map({ $0 - start }) {
-        for unit in 0..<penalty.units { sums[unit] += Double(output.values[row * width + unit]) }
-      }
+      penalty.add(try network.readLogits(), pictures: chosen.count, to: &sums)
     }
     return sums.map { $0 / Double(set.count) }
   }
 
-  /// The sum of half the squared distances of a block from its pictures; leaves the gradient.
+  /// The sum over a block of half the squared distance from the picture and of the penalty; leaves
+  /// the gradient.
   private func reconstructionLoss(
-    _ chosen: Range<Int>, _ set: TrainingSet, _ sparsity: SparsityPenalty.Share
+    _ chosen: [Int], _ set: TrainingSet, _ penalty: SparsityPenalty, _ means: [Double]?
   ) throws(ComputeError) -> Double {
     guard let target = network.logitsGradient else { preconditionFailure("no gradient") }
     let output = try network.readLogits()
-    let (width, units) = (output.shape[1], sparsity.slopes.count)
+    let (width, units) = (output.shape[1], penalty.units)
     let pixels = width - units
     precondition(
       pixels == graph.inputShape.reduce(1, *), "\(pixels) pixels for \(graph.inputShape)")
+    var sums = [Double](repeating: 0, count: units)
+    if means == nil { penalty.add(output, pictures: chosen.count, to: &sums) }
+    let sparsity = penalty.share(of: means ?? sums.map { $0 / Double(chosen.count) })
     var slopes = [Float](repeating: 0, count: Self.block * width)
-    var sum = 0.0
+    var sum = sparsity.value * Double(chosen.count)
     for (row, picture) in chosen.enumerated() {
       for unit in 0..<units { slopes[row * width + unit] = sparsity.slopes[unit] }
       for pixel in 0..<pixels {
@@ -256,9 +314,9 @@ public struct SparsityPenalty: Hashable, Sendable {
 
   /// The penalty for mean activations.
   ///
-  /// The slopes are those of the sum over all pictures of (loss + penalty), since a mean falls by
-  /// 1 / pictures with each of them.
-  func share(of means: [Double], pictures: Int) -> Share {
+  /// The slopes are those of the sum over all pictures of (loss + penalty): each moves the mean by
+  /// 1 / pictures.
+  func share(of means: [Double]) -> Share {
     var value = 0.0
     let slopes = means.map { mean -> Float in
       let mean = min(max(mean, 1e-6), 1 - 1e-6)
@@ -266,6 +324,14 @@ public struct SparsityPenalty: Hashable, Sendable {
       return Float(weight * ((1 - target) / (1 - mean) - target / mean))
     }
     return Share(value: weight * value, slopes: slopes)
+  }
+
+  /// Adds the hidden units of a number of pictures to sums.
+  func add(_ output: Tensor<Float>, pictures: Int, to sums: inout [Double]) {
+    let width = output.shape[1]
+    for row in 0..<pictures {
+      for unit in 0..<units { sums[unit] += Double(output.values[row * width + unit]) }
+    }
   }
 }
 

@@ -4,18 +4,18 @@
 /// Vectors are on the host in double precision, all sums in ascending order, so that a run has the
 /// same bits wherever the objective has. An iteration costs 4 * history * n multiply-adds besides
 /// the objective, mostly evaluated once.
-struct LimitedMemoryMinimizer: Sendable {
+package struct LimitedMemoryMinimizer: Sendable {
   /// Why a minimisation ended.
-  enum Stop: Sendable {
+  package enum Stop: Sendable {
     case converged, exhausted, lineSearch, cancelled
   }
 
   /// Where a minimisation ended.
-  struct Result: Sendable {
-    var x: [Double]
-    var value: Double
-    var evaluations: Int
-    var stop: Stop
+  package struct Result: Sendable {
+    package var x: [Double]
+    package var value: Double
+    package var evaluations: Int
+    package var stop: Stop
   }
 
   /// A point of a line, with the slope along it.
@@ -28,11 +28,14 @@ struct LimitedMemoryMinimizer: Sendable {
   }
 
   /// Pairs of the history.
-  var history = 20
+  package var history = 20
   /// At most so many evaluations of the objective.
-  var maximumEvaluations = 400
+  package var maximumEvaluations = 400
   /// Ends when ten iterations together gain less than this part of the value.
-  var tolerance = 1e-4
+  package var tolerance = 1e-4
+
+  /// The minimisation with its default settings.
+  package init() {}
 
   private static let sufficientDecrease = 1e-4
   private static let curvature = 0.9
@@ -44,7 +47,7 @@ struct LimitedMemoryMinimizer: Sendable {
   /// - Parameters:
   ///   - objective: The value and the gradient at a point.
   ///   - progress: Told of evaluations and value after each iteration; false ends the minimisation.
-  func minimize<Failure: Error>(
+  package func minimize<Failure: Error>(
     from start: [Double], objective: ([Double]) throws(Failure) -> (Double, [Double]),
     progress: (Int, Double) -> Bool = { _, _ in true }
   ) throws(Failure) -> Result {
@@ -204,7 +207,7 @@ private func dot(_ a: [Double], _ b: [Double]) -> Double {
   return sum
 }
 
-/// y += factor * x
+/// Adds a multiple of x to y.
 private func add(_ factor: Double, _ x: [Double], to y: inout [Double]) {
   for i in y.indices { y[i].addProduct(factor, x[i]) }
 }
