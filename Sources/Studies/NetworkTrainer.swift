@@ -101,7 +101,7 @@ struct NetworkTrainer {
         })
       if !hidden.isEmpty {
         network = try descend(
-          model, network, set, epochs: plan.startEpochs, rate: 0.5, decay: decay, seed: seed)
+          model, network, set, epochs: plan.startEpochs, rate: 0.3, decay: decay, seed: seed)
       }
       network = try minimize(
         model, network, set, decay: decay,
@@ -146,6 +146,7 @@ struct NetworkTrainer {
     _ model: StudyModel, _ graph: Graph, _ set: TrainingSet, decay: [String: Double],
     evaluations: Int
   ) throws -> Graph {
+    let evaluations = plan.evaluations(evaluations, pictures: set.count)
     let trainer = try FullBatchTrainer(
       graph, context: environment.context, weightDecay: decay, family: environment.family)
     try trainer.train(on: set, evaluations: evaluations) { progress in

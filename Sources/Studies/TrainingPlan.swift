@@ -43,10 +43,15 @@ struct TrainingPlan: Sendable {
     return max(planned, (Self.leastSteps * Self.batch / batch + steps - 1) / steps)
   }
 
+  /// Evaluations for a number of pictures: more than planned, where they cost little.
+  func evaluations(_ planned: Int, pictures: Int) -> Int {
+    max(planned, min(200, 1_000_000 / max(1, pictures)))
+  }
+
   /// What a model's weights depend on, besides the pictures.
   func settings(for model: StudyModel, seed: UInt64) -> [String: JSONValue] {
     var settings: [String: JSONValue] = [
-      "model": .string(model.name), "seed": .string("\(seed)"), "recipe": 4,
+      "model": .string(model.name), "seed": .string("\(seed)"), "recipe": 5,
       "lambdas": .array(model.lambdas.map { .number($0) }),
     ]
     switch model.kind {

@@ -90,7 +90,9 @@ import Testing
     let subsets = try SubsetsStudy().run(world.environment)
     #expect(subsets.rows.count == 3 + 5 * 3 + 4 * 3)
     for row in transfer.rows + subsets.rows where row["made_for"] == row["fed_to"] {
-      if row["made_for"] != nil { #expect(number(row, "error") == 1, "\(row)") }
+      // Distortions of so small pictures are longer than those that 0.1 magnifies.
+      guard row["made_for"] != nil, row["magnified"] != true else { continue }
+      #expect(number(row, "error") == 1, "\(row)")
     }
     for report in [report, transfer, subsets] {
       let page = report.page
