@@ -4,7 +4,9 @@
 // [channel of the group][VECTORS * 16]; one work-group computes rowsPerGroup rows of blocksPerItem
 // blocks.
 // Variants: TAIL_PIXELS for a row's rest, the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL,
-// SETTLES_ZERO; SCATTERS (scatter.clh) where a pixel here is a block of pixels of few channels.
+// SETTLES_ZERO; SCATTERS (scatter.clh) where a pixel here is a block of pixels of few channels;
+// PASS_CHANNELS where a row of COLUMNS pixels takes so many channels at a time, of one tap, and keeps
+// its sums in between: weights that exceed the second cache then serve the whole row.
 // Order of summation: tap row, tap column, channel, each ascending, one fma a product; then + 0 with
 // SETTLES_ZERO; then bias, then residual or stored sum, then activation or mask.
 // Source: direct convolution with packed weights, as in oneDNN's and libxsmm's microkernels.
@@ -34,6 +36,12 @@
 #endif
 #ifndef SETTLES_ZERO
 #define SETTLES_ZERO 0
+#endif
+#ifndef PASS_CHANNELS
+#define PASS_CHANNELS 0
+#endif
+#ifndef COLUMNS
+#define COLUMNS PIXELS
 #endif
 #ifndef CHANNEL_UNROLL
 #define CHANNEL_UNROLL 16
@@ -72,12 +80,12 @@ WIDE static inline float16 settled(const float16 s) {
       const int tapRowStep,                                                                       \
       const int tapColumnStep, const int residualPixel, const int outputPixel,                    \
       const int maskPixel, const int vectors, const global int4 *lanes, const int rowsLeft,       \
-      const int columnsLeft) {                                                                    \
+      const int columnsLeft, float16 *sums, const int starts, const int ends) {                   \
     float16 s[COUNT][VECTORS];                                                                    \
     UNROLL for (int p = 0; p < COUNT; ++p) {                                                      \
       UNROLL for (int v = 0; v < VECTORS; ++v) {                                                  \
-        PREFETCH_OUTPUT(output + p * outputPixel + 16 * v)                                        \
-        s[p][v] = (float16)(0.0f);                                                                \
+        if (ends) { PREFETCH_OUTPUT(output + p * outputPixel + 16 * v) }                          \
+        s[p][v] = starts ? (float16)(0.0f) : sums[p * VECTORS + v];                               \
       }                                                                                           \
     }                                                                                             \
     for (int tapRow = 0; tapRow < tapRows; ++tapRow) {                                           \
@@ -94,6 +102,12 @@ WIDE static inline float16 settled(const float16 s) {
           weights += 16 * VECTORS;                                                                \
         }                                                                                         \
       }                                                                                           \
+    }                                                                                             \
+    if (!ends) {                                                                                  \
+      UNROLL for (int p = 0; p < COUNT; ++p) {                                                    \
+        UNROLL for (int v = 0; v < VECTORS; ++v) { sums[p * VECTORS + v] = s[p][v]; }             \
+      }                                                                                           \
+      return;                                                                                     \
     }                                                                                             \
     UNROLL for (int v = 0; v < VECTORS; ++v) {                                                    \
       if (v < vectors) {                                                                          \
@@ -133,6 +147,19 @@ WIDE static inline float16 settled(const float16 s) {
   store16(output + (p) * outputPixel + 16 * (v), activate(r));
 #endif
 
+// What both tiles of a row get from column on.
+#define TILE_ARGUMENTS                                                                            \
+  x + first + column * INPUT_STEP, w + (ulong)first * (16 * VECTORS), bias + 16 * firstVector,    \
+      r + column * residualPixel, y + column * outputPixel, m + column * maskPixel, tapRows,      \
+      tapColumns, count, tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel,        \
+      vectors, lanes + 16 * firstVector, targetRows - row * BLOCK_ROWS,                           \
+      targetColumns - column * BLOCK_COLUMNS, SUMS, starts, ends
+#if PASS_CHANNELS
+#define SUMS sums + column * VECTORS
+#else
+#define SUMS 0
+#endif
+
 DEFINE_TILE(whole_tile, PIXELS)
 #if TAIL_PIXELS
 DEFINE_TILE(tail_tile, TAIL_PIXELS)
@@ -169,23 +196,20 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
       global float *y = output + outputStart + n * outputImage + (long)row * outputRow +
                         (SCATTERS ? 0 : 16 * firstVector);
       global ushort *m = mask + maskStart + n * maskImage + (long)row * maskRow + firstVector;
-      int column = 0;
-      for (; column + PIXELS <= columns; column += PIXELS) {
-        whole_tile(x, w, bias + 16 * firstVector, r, y, m, tapRows, tapColumns, inputChannels,
-                   tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors,
-                   lanes + 16 * firstVector, targetRows - row * BLOCK_ROWS,
-                   targetColumns - column * BLOCK_COLUMNS);
-        x += PIXELS * INPUT_STEP;
-        r += PIXELS * residualPixel;
-        y += PIXELS * outputPixel;
-        m += PIXELS * maskPixel;
-      }
-#if TAIL_PIXELS
-      tail_tile(x, w, bias + 16 * firstVector, r, y, m, tapRows, tapColumns, inputChannels,
-                tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel, vectors,
-                lanes + 16 * firstVector, targetRows - row * BLOCK_ROWS,
-                targetColumns - column * BLOCK_COLUMNS);
+#if PASS_CHANNELS
+      float16 sums[COLUMNS * VECTORS];
 #endif
+      const int pass = PASS_CHANNELS ? PASS_CHANNELS : inputChannels;
+      for (int first = 0; first < inputChannels; first += pass) {
+        const int count = min(pass, inputChannels - first);
+        const int starts = !PASS_CHANNELS || first == 0;
+        const int ends = !PASS_CHANNELS || first + count == inputChannels;
+        int column = 0;
+        for (; column + PIXELS <= columns; column += PIXELS) { whole_tile(TILE_ARGUMENTS); }
+#if TAIL_PIXELS
+        tail_tile(TILE_ARGUMENTS);
+#endif
+      }
     }
   }
 }

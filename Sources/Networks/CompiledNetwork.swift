@@ -39,11 +39,14 @@ public final class CompiledNetwork {
   ///   - family: The kernels to prefer, by default those that suit the device.
   ///   - withGradient: Whether `gradient()` will be called; without it less memory is taken.
   ///   - tuner: What chooses register tiles by measurement; nil leaves it to the rules.
+  ///   - sliceSize: Samples that the first, largest layers compute at a time, at most and if that
+  ///     saves memory; nil leaves it to the device. It changes no bit.
   ///   - progress: Called with (operations compiled, all operations).
   /// - Throws: `ComputeError` when a kernel cannot be built or the memory is not there.
   public init(
     _ graph: Graph, context: Context, batch: Int, family: KernelFamily? = nil,
-    withGradient: Bool = true, tuner: Tuner? = nil, progress: ((Int, Int) -> Void)? = nil
+    withGradient: Bool = true, tuner: Tuner? = nil, sliceSize: Int? = nil,
+    progress: ((Int, Int) -> Void)? = nil
   ) throws(ComputeError) {
     precondition(batch > 0, "a batch of \(batch)")
     self.graph = graph.withPaddedInput().optimized()
@@ -52,49 +55,35 @@ public final class CompiledNetwork {
     self.family = family ?? .preferred(for: context.device)
     let plan = MemoryPlan(
       self.graph, batch: batch, withGradient: withGradient,
-      largestBufferBytes: context.device.largestBufferBytes)
+      largestBufferBytes: context.device.largestBufferBytes,
+      sliceSize: sliceSize ?? BatchSlices.preferredSize(for: context.device))
     let memory = try PlannedMemory(plan, context: context)
     input = memory.input
     logits = memory.value(self.graph.output)
     inputGradient = withGradient ? memory.inputGradient : nil
     logitsGradient = withGradient ? memory.gradient(self.graph.output) : nil
+    let shared = PackedParameters()
     forwardPass = Recorder(
-      context: context, family: self.family, batch: batch, tuner: tuner)
+      context: context, family: self.family, batch: batch, tuner: tuner, sharing: shared)
     gradientPass = Recorder(
-      context: context, family: self.family, batch: batch, tuner: tuner)
+      context: context, family: self.family, batch: batch, tuner: tuner, sharing: shared)
     defer { tuner?.releaseMemory() }
     let steps = self.graph.nodes.count * (withGradient ? 2 : 1)
-    for (index, node) in self.graph.nodes.enumerated() {
-      try Self.recordForward(node, index, memory, forwardPass)
-      launchNodes.forward.fill(with: index, upTo: forwardPass.launches.count)
-      progress?(index + 1, steps)
-    }
-    guard withGradient else { return }
-    if let mask = memory.mask(of: self.graph.output) {
-      // Nothing reads the result, so nobody else applies the derivative of its activation.
-      let gradient = memory.gradient(self.graph.output)
-      try recordCopy(gradientPass, from: gradient, to: GradientTarget(tensor: gradient, mask: mask))
-      launchNodes.gradient.fill(
-        with: self.graph.nodes.count - 1, upTo: gradientPass.launches.count)
-    }
-    var started: Set<ValueID> = []
-    for (index, node) in self.graph.nodes.enumerated().reversed() {
-      try Self.recordGradient(node, index, memory, gradientPass, started: &started)
-      launchNodes.gradient.fill(with: index, upTo: gradientPass.launches.count)
-      progress?(2 * self.graph.nodes.count - index, steps)
-    }
+    try recordForward(memory) { progress?($0, steps) }
+    if withGradient { try recordGradient(memory) { progress?($0, steps) } }
   }
 
   /// The bytes of device memory that a network would take for a batch: tensors, masks and weights.
   ///
   /// `Int.max` when one tensor alone would exceed the largest buffer.
   public static func estimatedBytes(
-    _ graph: Graph, batch: Int, withGradient: Bool, largestBufferBytes: Int
+    _ graph: Graph, batch: Int, withGradient: Bool, on device: Device
   ) -> Int {
     let plan = MemoryPlan(
       graph.withPaddedInput().optimized(), batch: batch, withGradient: withGradient,
-      largestBufferBytes: largestBufferBytes)
-    guard plan.floatBins.allSatisfy({ 4 * $0 <= largestBufferBytes }) else { return .max }
+      largestBufferBytes: device.largestBufferBytes,
+      sliceSize: BatchSlices.preferredSize(for: device))
+    guard plan.floatBins.allSatisfy({ 4 * $0 <= device.largestBufferBytes }) else { return .max }
     let pictures = (withGradient ? 2 : 1) * batch * graph.inputShape.reduce(1, *)
     let weights = plan.graph.packedParameterCount * (withGradient ? 2 : 1)
     return 4 * (plan.floatBins.reduce(0, +) + pictures + weights) + plan.byteBins.reduce(0, +)
@@ -157,6 +146,67 @@ public final class CompiledNetwork {
     return Tensor(
       shape: [batch] + (shape ?? graph.outputShape),
       values: tensor.layout.unpack(memory, batch: batch))
+  }
+
+}
+
+// MARK: Recording
+
+extension CompiledNetwork {
+  /// Records the forward pass: its first nodes slice by slice, the others for the whole batch.
+  private func recordForward(
+    _ memory: PlannedMemory, progress: (_ nodes: Int) -> Void
+  ) throws(ComputeError) {
+    let slices = memory.plan.slices
+    func record(
+      _ index: Int, _ memory: PlannedMemory, samples: Int? = nil
+    ) throws(ComputeError) {
+      try forwardPass.operation(index, samples: samples) { () throws(ComputeError) in
+        try Self.recordForward(graph.nodes[index], index, memory, forwardPass)
+      }
+      launchNodes.forward.fill(with: index, upTo: forwardPass.launches.count)
+      progress(index + 1)
+    }
+    if slices.end > 0 {
+      for samples in slices.parts {
+        let part = memory.part(from: samples.lowerBound)
+        for index in 0..<slices.end { try record(index, part, samples: samples.count) }
+      }
+    }
+    for index in slices.end..<graph.nodes.count { try record(index, memory) }
+  }
+
+  /// Records the gradient pass, in the order of the forward pass reversed.
+  private func recordGradient(
+    _ memory: PlannedMemory, progress: (_ nodes: Int) -> Void
+  ) throws(ComputeError) {
+    let count = graph.nodes.count
+    let slices = memory.plan.slices
+    if let mask = memory.mask(of: graph.output) {
+      // Nothing reads the result, so nobody else applies the derivative of its activation.
+      let gradient = memory.gradient(graph.output)
+      try recordCopy(gradientPass, from: gradient, to: GradientTarget(tensor: gradient, mask: mask))
+      launchNodes.gradient.fill(with: count - 1, upTo: gradientPass.launches.count)
+    }
+    func record(
+      _ index: Int, _ memory: PlannedMemory, samples: Int? = nil, started: inout Set<ValueID>
+    ) throws(ComputeError) {
+      try gradientPass.operation(index, samples: samples) { () throws(ComputeError) in
+        try Self.recordGradient(graph.nodes[index], index, memory, gradientPass, started: &started)
+      }
+      launchNodes.gradient.fill(with: index, upTo: gradientPass.launches.count)
+      progress(2 * count - index)
+    }
+    var started: Set<ValueID> = []
+    for index in (slices.end..<count).reversed() { try record(index, memory, started: &started) }
+    guard slices.end > 0 else { return }
+    for samples in slices.parts {
+      let part = memory.part(from: samples.lowerBound)
+      var started = started
+      for index in (0..<slices.end).reversed() {
+        try record(index, part, samples: samples.count, started: &started)
+      }
+    }
   }
 
   private static func recordForward(

@@ -17,10 +17,14 @@ struct MemoryPlan {
   private var lastShares: [ValueID: (Int, Int)] = [:]
   /// The tensors that lie in others' memory.
   private(set) var sharing: MemorySharing
+  /// How the batch is cut while the first layers are computed.
+  private(set) var slices: BatchSlices
   private(set) var floats: [Slot: ArenaPlan.Place] = [:]
   private(set) var bytes: [Slot: ArenaPlan.Place] = [:]
   private(set) var floatBins: [Int] = []
   private(set) var byteBins: [Int] = []
+  /// The float tensors that hold one slice at a time.
+  private var sliced: Set<Slot> = []
 
   /// One thing in memory.
   enum Slot: Hashable {
@@ -30,17 +34,25 @@ struct MemoryPlan {
     case state(Int)
   }
 
-  init(_ graph: Graph, batch: Int, withGradient: Bool, largestBufferBytes: Int) {
+  /// Plans.
+  ///
+  /// - Parameter sliceSize: The samples that the first layers should compute at a time, at most.
+  init(
+    _ graph: Graph, batch: Int, withGradient: Bool, largestBufferBytes: Int, sliceSize: Int
+  ) {
     self.graph = graph
     self.batch = batch
     self.withGradient = withGradient
+    slices = .none(batch: batch, nodeCount: graph.nodes.count)
     sharing = MemorySharing(graph)
     layOut()
     sharing.overwriteInputs(needs: withGradient ? needs : []) { [valueLayouts] value in
       valueLayouts[value] ?? Layout(shape: graph.shape(of: value))
     }
     if withGradient { passGradients() }
-    place(largestBufferBytes: largestBufferBytes)
+    let slicesBatch = graph.nodes.allSatisfy { !$0.operation.needsWholeBatch }
+    place(
+      largestBufferBytes: largestBufferBytes, sliceSize: slicesBatch ? max(1, sliceSize) : batch)
   }
 
   /// The node and input position of the last share of a value's gradient.
@@ -126,7 +138,7 @@ struct MemoryPlan {
       ? activation(of: node.inputs[0]) : node.operation.activation
   }
 
-  private mutating func place(largestBufferBytes: Int) {
+  private mutating func place(largestBufferBytes: Int, sliceSize: Int) {
     var requests = Requests()
     let lossStep = graph.nodes.count
     func backward(_ index: Int) -> Int { 2 * graph.nodes.count - index }
@@ -172,14 +184,24 @@ struct MemoryPlan {
         }
       }
     }
+    slices = .best(
+      requests.floatRequests, batch: batch, nodeCount: graph.nodes.count,
+      preferredSize: sliceSize)
+    for (slot, request) in zip(requests.floatSlots, requests.floatRequests)
+    where slices.isSliced(request) { sliced.insert(slot) }
     let limit = largestBufferBytes
-    let floatPlan = ArenaPlan(requests.floatRequests, alignment: 32, limit: limit / 4)
-    let bytePlan = ArenaPlan(requests.byteRequests, alignment: 128, limit: limit)
+    let floatPlan = ArenaPlan(
+      requests.floatRequests.map { slices.placed($0) }, alignment: 32, limit: limit / 4)
+    let bytePlan = ArenaPlan(
+      requests.byteRequests.map { slices.placed($0, isWhole: true) }, alignment: 128, limit: limit)
     for (slot, place) in zip(requests.floatSlots, floatPlan.places) { floats[slot] = place }
     for (slot, place) in zip(requests.byteSlots, bytePlan.places) { bytes[slot] = place }
     floatBins = floatPlan.binSizes
     byteBins = bytePlan.binSizes
   }
+
+  /// Whether a float tensor holds one slice at a time.
+  func isSliced(_ slot: Slot) -> Bool { sliced.contains(slot) }
 
   /// Spans of life, collected use by use.
   private struct Requests {
@@ -221,6 +243,8 @@ struct PlannedMemory {
   let inputGradient: DeviceTensor
   private let floats: [Buffer<Float>]
   private let bytes: [Buffer<UInt8>]
+  /// The sample of the batch with which everything begins.
+  private var firstSample = 0
 
   init(_ plan: MemoryPlan, context: Context) throws(ComputeError) {
     self.plan = plan
@@ -239,30 +263,42 @@ struct PlannedMemory {
       ? DeviceTensor(buffer: try Buffer(context, count: count), layout: layout) : input
   }
 
+  /// The same memory as it is seen from a slice of the batch.
+  func part(from sample: Int) -> PlannedMemory {
+    var result = self
+    result.firstSample = sample
+    return result
+  }
+
   func value(_ value: ValueID) -> DeviceTensor {
-    if value == plan.graph.input { return input }
+    if value == plan.graph.input { return shifted(input) }
     let home = plan.sharing.home(of: value)
     return tensor(.value(home.owner), plan.layout(value), fromChannel: home.channel)
   }
 
   func gradient(_ value: ValueID) -> DeviceTensor {
-    if value == plan.graph.input { return inputGradient }
+    if value == plan.graph.input { return shifted(inputGradient) }
     let home = plan.sharing.gradientHome(of: value)
     return tensor(.gradient(home.owner), plan.gradientLayout(value), fromChannel: home.channel)
   }
 
   /// The activation that made a value and its bits; nil when there is none or no gradient.
   func mask(of value: ValueID) -> (activation: Activation, bits: DeviceBytes)? {
-    guard let place = plan.bytes[.mask(plan.maskOwner(of: value))] else { return nil }
+    let owner = plan.maskOwner(of: value)
+    guard let place = plan.bytes[.mask(owner)] else { return nil }
     let channel = plan.sharing.parts[value]?.channel ?? 0
+    let start = place.offset + firstSample * plan.layout(owner).interior / 8
     return (
       plan.activation(of: value),
-      DeviceBytes(buffer: bytes[place.bin], offset: place.offset + channel / 8)
+      DeviceBytes(buffer: bytes[place.bin], offset: start + channel / 8)
     )
   }
 
   func state(_ index: Int) -> DeviceBytes? {
-    plan.bytes[.state(index)].map { DeviceBytes(buffer: bytes[$0.bin], offset: $0.offset) }
+    plan.bytes[.state(index)].map {
+      DeviceBytes(
+        buffer: bytes[$0.bin], offset: $0.offset + firstSample * plan.needs[index].stateBytes)
+    }
   }
 
   func saved(_ node: Graph.Node, _ index: Int) -> Saved {
@@ -279,6 +315,14 @@ struct PlannedMemory {
     guard let place = plan.floats[slot] else {
       preconditionFailure("nothing is planned for \(slot)")
     }
-    return DeviceTensor(buffer: floats[place.bin], offset: place.offset + channel, layout: layout)
+    let tensor = DeviceTensor(
+      buffer: floats[place.bin], offset: place.offset + channel, layout: layout)
+    return plan.isSliced(slot) ? tensor : shifted(tensor)
+  }
+
+  private func shifted(_ tensor: DeviceTensor) -> DeviceTensor {
+    DeviceTensor(
+      buffer: tensor.buffer, offset: tensor.offset + firstSample * tensor.layout.imageStride,
+      layout: tensor.layout)
   }
 }

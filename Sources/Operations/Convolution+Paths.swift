@@ -123,8 +123,8 @@ extension Convolution {
       precondition(target.mask == nil, "a mask for a tensor without padding channels")
       let sum = interleaving(to).sum(
         images: recorder.batch, weights: weights, from: from, to: to)
-      return try recorder.tapSum(
-        sum, input: gradient, output: target.tensor, epilogue: epilogue)
+      try recorder.tapSum(sum, input: gradient, output: target.tensor, epilogue: epilogue)
+      return
     }
     let groupInputs = weights.shape[1]
     let groupOutputs = outputChannels / groups

@@ -88,8 +88,9 @@ extension Recorder {
     let block = WinogradBlock(sum, localMemoryBytes: context.device.localMemoryBytes)
     let isTiled = family == .cpu && block != nil
     let width = isTiled ? 2 * Layout.channelAlignment : Layout.channelAlignment
-    let weights = try Buffer(
-      context, sum.transformedWeights(width: width, positionFirst: isTiled))
+    let weights = try packing { () throws(ComputeError) in
+      try Buffer(context, sum.transformedWeights(width: width, positionFirst: isTiled))
+    }
     let bias = try bias(epilogue, count: (sum.outputVectors + 1) * Layout.channelAlignment)
     let mask = try bytesOrPlaceholder(epilogue.mask)
     var constants = constants(epilogue)

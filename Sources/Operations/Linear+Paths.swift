@@ -30,7 +30,7 @@ extension Linear {
       recorder, from: inputs[0].layout, to: output.tensor.layout, inputChannels: weights.shape[0],
       outputChannels: columns
     ) { output, input, _, _ in input * columns + output }
-    try recorder.tapSum(
+    recorder.sharedWeights = try recorder.tapSum(
       sum, input: inputs[0], output: output.tensor,
       epilogue: TapSumEpilogue(
         constants: EpilogueConstants.forward(activation, writesMask: output.mask != nil),
@@ -43,6 +43,11 @@ extension Linear {
     to target: GradientTarget
   ) throws(ComputeError) {
     let columns = weights.shape[1]
+    if gradient.layout.width == 1, let shared = recorder.sharedWeights,
+      columns % shared.width == 0
+    {
+      return try recordGradient(recorder, shared, gradient: gradient, to: target)
+    }
     let sum = product(
       recorder, from: gradient.layout, to: target.tensor.layout, inputChannels: columns,
       outputChannels: weights.shape[0]

@@ -32,9 +32,11 @@ extension Recorder {
     order: ((Int, Int) -> Void) -> Void
   ) throws(ComputeError) -> Buffer<Float> {
     guard let live = liveParameters?.buffer, let start else {
-      var packed = [Float](repeating: 0, count: count)
-      order { packed[$0] = values[$1] }
-      return try Buffer(context, packed)
+      return try packing { () throws(ComputeError) in
+        var packed = [Float](repeating: 0, count: count)
+        order { packed[$0] = values[$1] }
+        return try Buffer(context, packed)
+      }
     }
     var positions = [Int32](repeating: -1, count: count)
     order { positions[$0] = Int32(start + $1) }

@@ -93,6 +93,10 @@ public protocol Operation: Sendable {
   /// read for the same element of the output only, and before it is written.
   func overwrites(_ position: Int) -> Bool
 
+  /// Whether what is recorded must span the whole batch: sums over samples, as of the gradients of
+  /// parameters.
+  var needsWholeBatch: Bool { get }
+
   /// Records the launches of the forward pass.
   func recordForward(
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
@@ -120,6 +124,8 @@ extension Operation {
   public func overwrites(_ position: Int) -> Bool { false }
   /// The gradient is computed.
   public func passesGradient(to position: Int, inputs: [Layout], output: Layout) -> Bool { false }
+  /// Samples are computed independently of one another.
+  public var needsWholeBatch: Bool { false }
   /// Nothing is kept.
   public func needs(inputs: [Layout], output: Layout) -> Needs { Needs() }
 }

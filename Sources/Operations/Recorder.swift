@@ -31,14 +31,30 @@ public struct FixedTile: Sendable {
   }
 }
 
+/// Weights in a kernel's order, `[block of output channels][input channel][width]`.
+struct PackedWeights {
+  /// The memory.
+  let buffer: Buffer<Float>
+  /// The output channels of a block.
+  let width: Int
+}
+
+/// Packed parameters that both passes of a network read, by operation.
+public final class PackedParameters {
+  fileprivate var weights: [Int: PackedWeights] = [:]
+
+  /// None yet.
+  public init() {}
+}
+
 /// Collects the launches of a pass over a network, in order.
 public final class Recorder {
   /// The device in use.
   public let context: Context
   /// The kernels to prefer; an operation without a kernel of the family takes the reference one.
   public let family: KernelFamily
-  /// The samples of a batch.
-  public let batch: Int
+  /// The samples of a batch, or of the slice of it that is being recorded.
+  public private(set) var batch: Int
   /// What chooses register tiles by measurement; nil leaves it to the rules.
   let tuner: Tuner?
   /// How every sum by register tiles is cut, for checks of what neither rules nor tuner would take.
@@ -47,10 +63,22 @@ public final class Recorder {
   public private(set) var launches: [Launch] = []
   /// Where the parameters of the operation being recorded live, when they are not constants.
   private(set) var liveParameters: LiveParameters?
+  /// The packed parameters that the two passes share.
+  private let shared: PackedParameters
+  /// Those of this pass, by operation, in the order in which they were asked for.
+  private var packed: [Int: [Buffer<Float>]] = [:]
+  /// The operation being recorded, and how many of its parameters were asked for.
+  private var current: (operation: Int, count: Int)?
 
   /// An empty recording.
-  public init(context: Context, family: KernelFamily, batch: Int, tuner: Tuner? = nil) {
+  ///
+  /// - Parameter sharing: What the recordings of both passes of a network have in common.
+  public init(
+    context: Context, family: KernelFamily, batch: Int, tuner: Tuner? = nil,
+    sharing: PackedParameters = PackedParameters()
+  ) {
     self.tuner = tuner
+    shared = sharing
     self.context = context
     self.family = family
     self.batch = batch
@@ -93,6 +121,42 @@ public final class Recorder {
     liveParameters = parameters
     defer { liveParameters = nil }
     try record()
+  }
+
+  /// Records one operation of a network, for the batch or a slice of it. Where it is recorded again,
+  /// for another slice of the same size, its parameters are not packed again.
+  ///
+  /// - Parameters:
+  ///   - number: A number that tells the operation from the network's others.
+  ///   - samples: The samples of the slice; nil for the whole batch.
+  public func operation(
+    _ number: Int, samples: Int? = nil, record: () throws(ComputeError) -> Void
+  ) throws(ComputeError) {
+    let whole = batch
+    (batch, current) = (samples ?? batch, (number, 0))
+    defer { (batch, current) = (whole, nil) }
+    try record()
+  }
+
+  /// A buffer of parameters, or the one that was made for another slice.
+  func packing(
+    _ make: () throws(ComputeError) -> Buffer<Float>
+  ) throws(ComputeError) -> Buffer<Float> {
+    guard let (operation, count) = current, liveParameters == nil else { return try make() }
+    current = (operation, count + 1)
+    if let known = packed[operation], count < known.count { return known[count] }
+    let buffer = try make()
+    packed[operation, default: []].append(buffer)
+    return buffer
+  }
+
+  /// Leaves the packed weights of the current operation for its other pass, or finds what that left.
+  var sharedWeights: PackedWeights? {
+    get { liveParameters == nil ? current.flatMap { shared.weights[$0.operation] } : nil }
+    set {
+      guard let operation = current?.operation, liveParameters == nil else { return }
+      shared.weights[operation] = newValue
+    }
   }
 
   /// Queues everything that was recorded.

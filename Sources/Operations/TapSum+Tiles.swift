@@ -3,9 +3,11 @@ import Reference
 
 extension Recorder {
   /// Records a tap sum by register tiles, as the tuner or the rule says.
+  ///
+  /// - Returns: The packed weights.
   func tiled(
     _ sum: TapSum, _ input: DeviceTensor, _ output: DeviceTensor, _ epilogue: TapSumEpilogue
-  ) throws(ComputeError) {
+  ) throws(ComputeError) -> PackedWeights {
     let sum = sum.tiled
     let plan: TilePlan
     if let fixed = fixedTile {
@@ -16,17 +18,21 @@ extension Recorder {
     } else {
       plan = TilePlan(sum, registers: registers)
     }
-    try recordTiles(plan, sum, input, output, epilogue)
+    return try recordTiles(plan, sum, input, output, epilogue)
   }
 
   /// The registers that tiles fill.
   var registers: VectorRegisters { VectorRegisters(context.device) }
 
   /// Records a tap sum by register tiles; the plan changes no bit.
+  ///
+  /// - Parameter packed: The weights, where they do not come from the sum.
+  /// - Returns: The packed weights.
+  @discardableResult
   func recordTiles(
     _ plan: TilePlan, _ sum: TapSum, _ input: DeviceTensor, _ output: DeviceTensor,
-    _ epilogue: TapSumEpilogue
-  ) throws(ComputeError) {
+    _ epilogue: TapSumEpilogue, packed: Buffer<Float>? = nil
+  ) throws(ComputeError) -> PackedWeights {
     let tile = plan.tile
     let width = 16 * tile.vectors
     let groupVectors = sum.groups == 1 ? sum.outputVectors : sum.groupOutputChannels / 16
@@ -39,7 +45,17 @@ extension Recorder {
         ("PIXELS", "\(tile.pixels)"), ("TAIL_PIXELS", "\(sum.columns % tile.pixels)"),
         ("VECTORS", "\(tile.vectors)"), ("INPUT_STEP", "\(sum.inputStep)"),
         ("CHANNEL_UNROLL", "\(plan.unroll)"),
-      ])
+      ]
+        + (plan.passChannels.map {
+          [("PASS_CHANNELS", "\($0)"), ("COLUMNS", "\(sum.columns)")]
+        } ?? []))
+    let weights: Buffer<Float>
+    if let packed {
+      weights = packed
+    } else {
+      weights = try tileWeights(
+        sum, width: width, blocks: blocks, blocksPerGroup: blocksPerGroup)
+    }
     try launch(
       program, "convolution",
       Grid(
@@ -48,8 +64,7 @@ extension Recorder {
           (blocks + plan.blocksPerItem - 1) / plan.blocksPerItem, sum.images,
         ], groups: [1, 1, 1]),
       input.buffer, start(input, sum.inputStart),
-      try tileWeights(sum, width: width, blocks: blocks, blocksPerGroup: blocksPerGroup),
-      try bias(epilogue, count: max(sum.outputVectors, blocks * tile.vectors) * 16),
+      weights, try bias(epilogue, count: max(sum.outputVectors, blocks * tile.vectors) * 16),
       (epilogue.residual ?? output).buffer, start(epilogue.residual, 0), output.buffer,
       start(output, sum.outputStart), mask.buffer,
       UInt64(mask.offset / 2 + sum.maskStart), Int32(sum.rows), Int32(sum.columns),
@@ -61,6 +76,7 @@ extension Recorder {
       UInt64(sum.maskImage), Int32(sum.maskRow), Int32(sum.maskPixel), Int32(blocksPerGroup),
       Int32(groupVectors), try lanes(sum.scatter, count: blocks * width),
       Int32(sum.scatter?.rows ?? 0), Int32(sum.scatter?.columns ?? 0))
+    return PackedWeights(buffer: weights, width: width)
   }
 
   /// The weights `[block][tap row][tap column][channel of the group][width]`.
@@ -98,17 +114,17 @@ extension TapSum {
   /// The same sum as register tiles compute it best.
   var tiled: TapSum { flattened.merged }
 
-  /// A sum without taps beside one another, over pictures without borders, as rows of a length that
-  /// a register tile divides; one long row, as of a matrix, as rows whose input stays in the cache.
+  /// A sum of one tap, over pictures without borders, as rows of a length that a register tile
+  /// divides; one long row, as of a matrix, as rows whose input stays in the cache.
   private var flattened: TapSum {
     let residualIsFlat = residualPixel == 0 || residualRow == columns * residualPixel
-    guard scatter == nil, taps == Extent(1) else { return self }
+    guard scatter == nil else { return self }
     if rows == 1 {
       guard columns > 128, let length = (32...128).reversed().first(where: { columns % $0 == 0 })
       else { return self }
       return split(intoRowsOf: length)
     }
-    guard inputRow == columns * inputStep, outputRow == columns * outputPixel,
+    guard taps == Extent(1), inputRow == columns * inputStep, outputRow == columns * outputPixel,
       maskRow == columns * maskPixel, residualIsFlat,
       let length = (7...14).reversed().first(where: { rows * columns % $0 == 0 })
     else { return self }

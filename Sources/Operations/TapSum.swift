@@ -74,16 +74,20 @@ struct TapSumEpilogue {
 
 extension Recorder {
   /// Records a tap sum with the best kernel of the family that can compute it.
+  ///
+  /// - Returns: The weights as register tiles read them; nil where another kernel does.
+  @discardableResult
   func tapSum(
     _ sum: TapSum, input: DeviceTensor, output: DeviceTensor, epilogue: TapSumEpilogue
-  ) throws(ComputeError) {
+  ) throws(ComputeError) -> PackedWeights? {
     if sum.inputChannels == 1, sum.groupOutputChannels == 1, sum.groups > 1 {
       try depthwise(sum, input, output, epilogue)
     } else if family == .cpu, sum.groups == 1 || sum.groupOutputChannels % 16 == 0 {
-      try tiled(sum, input, output, epilogue)
+      return try tiled(sum, input, output, epilogue)
     } else {
       try plain(sum, input, output, epilogue)
     }
+    return nil
   }
 
   func bias(_ epilogue: TapSumEpilogue, count: Int) throws(ComputeError) -> Buffer<Float> {

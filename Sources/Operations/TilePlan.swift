@@ -10,11 +10,15 @@ struct TilePlan: Hashable, Codable {
   let blocksPerItem: Int
   /// How far the loop over the channels is unrolled.
   let unroll: Int
+  /// Channels that a whole row takes before the next ones; nil for all at once.
+  let passChannels: Int?
 
   /// Blocks whose weights take so much of the second cache are computed together.
   private static let cachedWeightBytes = 1 << 19
   /// Groups of work of a few million operations keep all cores busy to the end.
   private static let groupFlops = 2_000_000
+  /// The longest row whose sums a work-item keeps between passes.
+  private static let longestPassedRow = 128
 
   /// The plan by rule, without measuring.
   init(_ sum: TapSum, registers: VectorRegisters) {
@@ -36,6 +40,11 @@ struct TilePlan: Hashable, Codable {
     self.blocksPerItem = min(together, blocks)
     rowsPerGroup = min(
       sum.rows, max(1, Self.groupFlops / (2 * sum.columns * steps * width * self.blocksPerItem)))
+    // Weights beyond the second cache would come anew for every tile of the row.
+    let cached = Self.cachedWeightBytes / (4 * width)
+    let isLong = sum.taps == Extent(1) && steps > cached
+    passChannels =
+      isLong && sum.columns > tile.pixels && sum.columns <= Self.longestPassedRow ? cached : nil
     // Where neighbouring pixels' channels follow one another, a longer unrolled loop tempts the
     // compiler to load them as vectors and to take these apart.
     self.unroll = unroll ?? (sum.inputStep < 16 ? 2 : 16)

@@ -170,7 +170,7 @@ extension OperationCatalog {
   /// Matrix products.
   public static let linear: [CatalogCase] =
     [1, 2, 7, 14, 17].flatMap { batch in
-      [[1, 1], [5, 3], [15, 16], [33, 17], [64, 100]].map { sizes in
+      [[1, 1], [5, 3], [15, 16], [33, 17], [64, 100], [147, 128]].map { sizes in
         CatalogCase("linear", "to \(sizes[1])", [[sizes[0]]], batch: batch) {
           var generator = ValueGenerator(seed: 3)
           return Linear(
@@ -179,6 +179,12 @@ extension OperationCatalog {
         }
       }
     } + [
+      // Contractions whose weights exceed the second cache, for a tile's row and its rest.
+      CatalogCase("linear", "to 130", [[4100]], batch: 31) {
+        var generator = ValueGenerator(seed: 5)
+        return Linear(
+          weights: generator.tensor([4100, 130], .real(-1...1)), activation: .leakyReLU(0.125))
+      },
       CatalogCase("linear", "of rows", [[5, 13]], batch: 3) {
         var generator = ValueGenerator(seed: 4)
         return Linear(weights: generator.tensor([13, 21], .real(-1...1)))

@@ -189,12 +189,13 @@ private struct NetworkSketch {
 
 /// Both passes of a compiled network, against the reference network of the same graph.
 private func compare(
-  _ context: Context, _ family: KernelFamily, batch: Int,
+  _ context: Context, _ family: KernelFamily, batch: Int, sliceSize: Int?,
   _ make: () throws(ShapeError) -> Graph
 ) throws(ComputeError) -> [String] {
   let graph: Graph
   do throws(ShapeError) { graph = try make() } catch { return [error.description] }
-  let network = try CompiledNetwork(graph, context: context, batch: batch, family: family)
+  let network = try CompiledNetwork(
+    graph, context: context, batch: batch, family: family, sliceSize: sliceSize)
   var generator = ValueGenerator(seed: UInt64(batch))
   let x = generator.tensor([batch] + graph.inputShape, .real(0...1))
   let slope = generator.tensor([batch] + graph.outputShape, .real(-1...1))
@@ -221,10 +222,12 @@ extension OperationCatalog {
       ("winograd", NetworkSketch.wide),
     ]
     return sketches.flatMap { name, make in
-      [1, 5].map { batch in
-        CatalogCase("network", "\(name), batch \(batch)", batch: batch, families: nil) {
-          (context, family) throws(ComputeError) in
-          try compare(context, family, batch: batch, make)
+      [(1, nil), (5, nil), (6, 2)].map { (batch: Int, sliceSize: Int?) in
+        let slices = sliceSize.map { ", first layers by \($0)" } ?? ""
+        return CatalogCase(
+          "network", "\(name), batch \(batch)\(slices)", batch: batch, families: nil
+        ) { (context, family) throws(ComputeError) in
+          try compare(context, family, batch: batch, sliceSize: sliceSize, make)
         }
       }
     }

@@ -18,6 +18,7 @@ final class OperationTrial<Tested: Operation> {
   private let output: Tensor<Float>
   private let name: String
   private let seed: UInt64
+  private let packed = PackedParameters()
 
   init(
     operation: Tested, check: OperationCheck, context: Context, family: KernelFamily, batch: Int,
@@ -101,8 +102,17 @@ final class OperationTrial<Tested: Operation> {
   }
 
   private func run(_ memory: [GuardedTensor], _ target: ForwardTarget) throws(ComputeError) {
-    let recorder = Recorder(context: context, family: family, batch: batch)
-    try operation.recordForward(recorder, inputs: memory.map(\.tensor), output: target)
+    try record { (recorder) throws(ComputeError) in
+      try operation.recordForward(recorder, inputs: memory.map(\.tensor), output: target)
+    }
+  }
+
+  /// Records and runs the operation, as one of a network whose passes share what they packed.
+  private func record(
+    _ body: (Recorder) throws(ComputeError) -> Void
+  ) throws(ComputeError) {
+    let recorder = Recorder(context: context, family: family, batch: batch, sharing: packed)
+    try recorder.operation(0) { () throws(ComputeError) in try body(recorder) }
     try recorder.run()
   }
 
@@ -175,13 +185,13 @@ final class OperationTrial<Tested: Operation> {
     let words = generator.bytes(batch * layout.interior / 8)
     let mask = activation == nil ? nil : try GuardedBytes(context, count: words.count)
     try mask?.write(words)
-    let recorder = Recorder(context: context, family: family, batch: batch)
-    try operation.recordGradient(
-      recorder, of: position, gradient: source.tensor, saved: saved,
-      to: GradientTarget(
-        tensor: target.tensor, accumulates: accumulates,
-        mask: mask.flatMap { bits in activation.map { ($0, bits.bytes) } }))
-    try recorder.run()
+    try record { (recorder) throws(ComputeError) in
+      try operation.recordGradient(
+        recorder, of: position, gradient: source.tensor, saved: saved,
+        to: GradientTarget(
+          tensor: target.tensor, accumulates: accumulates,
+          mask: mask.flatMap { bits in activation.map { ($0, bits.bytes) } }))
+    }
     var expected = share.values
     if accumulates { for i in expected.indices { expected[i] += stored.values[i] } }
     if let activation {

@@ -25,8 +25,7 @@ func fittingBatch(
     // The plan of an absurd batch would overflow before it can be refused.
     guard !isTooMany, batch <= 1 << 24 else { return Int.max }
     let network = CompiledNetwork.estimatedBytes(
-      graph, batch: batch, withGradient: withGradient,
-      largestBufferBytes: device.largestBufferBytes)
+      graph, batch: batch, withGradient: withGradient, on: device)
     let (sum, isTooLarge) = network.addingReportingOverflow(pictures)
     return isTooLarge ? Int.max : sum
   }

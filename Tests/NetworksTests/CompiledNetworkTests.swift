@@ -73,13 +73,15 @@ enum SmallGraphs {
 }
 
 @Suite struct CompiledNetworkTests {
-  @Test(arguments: [1, 5], KernelFamily.allCases)
+  @Test(arguments: [(1, nil), (5, nil), (5, 1), (6, 3)], KernelFamily.allCases)
   func `a device equals the reference path bit for bit`(
-    batch: Int, family: KernelFamily
+    batch: (count: Int, slice: Int?), family: KernelFamily
   ) throws {
+    let (batch, sliceSize) = batch
     for graph in [try SmallGraphs.residual(), try SmallGraphs.branches()] {
       let context = try Context(device: try Device.matching(), cache: ProgramCache(folder: nil))
-      let network = try CompiledNetwork(graph, context: context, batch: batch, family: family)
+      let network = try CompiledNetwork(
+        graph, context: context, batch: batch, family: family, sliceSize: sliceSize)
       let x = SmallGraphs.parameters([batch] + graph.inputShape, seed: 12)
       let seeds = SmallGraphs.parameters([batch] + graph.outputShape, seed: 13)
       let reference = ReferenceNetwork(network.graph).gradient(x) { _ in seeds }

@@ -17,6 +17,8 @@ struct TrainedOperation<Base: TrainableOperation>: Operation {
 
   var activation: Activation { base.activation }
 
+  var needsWholeBatch: Bool { true }
+
   func outputShape(for inputs: [[Int]]) throws(ShapeError) -> [Int] {
     try base.outputShape(for: inputs)
   }
