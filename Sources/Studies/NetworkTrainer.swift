@@ -205,21 +205,21 @@ struct NetworkTrainer {
     for node in try trainer.trainedGraph().nodes.prefix(2) {
       try encoder.append(node.operation, name: node.name)
     }
-    let features = try Classifier(encoder, environment).outputs(training.pixels)
+    let features = try CenteredFeatures(
+      try Classifier(encoder, environment).outputs(training.pixels), width: units)
     let set = try TrainingSet(
-      pictures: Tensor(shape: [training.count, units], values: features), labels: training.labels,
-      classes: training.classes)
-    var top = Graph(inputShape: [units])
+      pictures: Tensor(shape: [training.count, features.width], values: features.values),
+      labels: training.labels, classes: training.classes)
+    var top = Graph(inputShape: [features.width])
     try top.append(
       Linear(
-        weights: Tensor(shape: [units, training.classes], repeating: 0),
+        weights: Tensor(shape: [features.width, training.classes], repeating: 0),
         bias: Array(repeating: 0, count: training.classes)), name: "fc2")
-    let decay = [
-      "fc2": StudyModel.decay(lambda: model.lambdas[0], units: training.classes)
-    ]
+    let lambda = StudyModel.decay(lambda: model.lambdas[0], units: training.classes)
     let classifier = try minimize(
-      model, top, set, decay: decay, evaluations: plan.layerEvaluations)
-    tensors.merge(classifier.namedParameters) { own, _ in own }
+      model, top, set, decay: ["fc2": lambda / (features.scale * features.scale)],
+      evaluations: plan.layerEvaluations)
+    tensors.merge(features.unscaled(classifier.namedParameters, layer: "fc2")) { own, _ in own }
     return try self.graph(model, training, NamedParameters(tensors))
   }
 }

@@ -16,15 +16,15 @@ struct TrainingPlan: Sendable {
 
   /// What the figures of the pages come from.
   static let full = TrainingPlan(
-    startEpochs: 20, evaluations: 100, layerEvaluations: 400, autoencoderEpochs: 30,
+    startEpochs: 25, evaluations: 40, layerEvaluations: 400, autoencoderEpochs: 40,
     convolutionalEpochs: 6)
   /// Close to it, in a fraction of the time.
   static let quick = TrainingPlan(
-    startEpochs: 12, evaluations: 15, layerEvaluations: 150, autoencoderEpochs: 6,
+    startEpochs: 12, evaluations: 15, layerEvaluations: 150, autoencoderEpochs: 8,
     convolutionalEpochs: 2)
 
   /// The minibatch of gradient descent.
-  static let batch = 100
+  static let batch = 50
   /// The rate of Adam's first step on the autoencoder.
   static let autoencoderRate = 5e-3
   /// The share of the hidden units that the autoencoder wants active.
@@ -35,7 +35,7 @@ struct TrainingPlan: Sendable {
   static let autoencoderDecay = 1e-3
 
   /// Steps of gradient descent that small sets are not trained with fewer of, by the minibatch.
-  private static let leastSteps = 1200
+  private static let leastSteps = 1800
 
   /// Epochs for a number of pictures: more than planned where these would be too few steps.
   func epochs(_ planned: Int, pictures: Int, batch: Int) -> Int {
@@ -51,7 +51,7 @@ struct TrainingPlan: Sendable {
   /// What a model's weights depend on, besides the pictures.
   func settings(for model: StudyModel, seed: UInt64) -> [String: JSONValue] {
     var settings: [String: JSONValue] = [
-      "model": .string(model.name), "seed": .string("\(seed)"), "recipe": 5,
+      "model": .string(model.name), "seed": .string("\(seed)"), "recipe": 7,
       "lambdas": .array(model.lambdas.map { .number($0) }),
     ]
     switch model.kind {
