@@ -32,6 +32,7 @@ let package = Package(
       name: "Blindspot",
       targets: [
         "BlindspotKit", "Compute", "Networks", "ModelFiles", "Datasets", "Attacks", "Runs",
+        "Studies",
       ]),
     .executable(name: "blindspot", targets: ["blindspot"]),
   ],
@@ -73,12 +74,18 @@ let package = Package(
     module(
       "BlindspotKit",
       ["Attacks", "Compute", "Datasets", "ModelFiles", "Networks", "Operations", "Reference"]),
+    module(
+      "Studies",
+      [
+        "Attacks", "BlindspotKit", "Compute", "Datasets", "Digests", "ModelFiles", "Networks",
+        "Operations", "Reference", "Runs",
+      ]),
     module("Verification", ["Compute", "Operations", "Reference", "Networks", "Kernels"]),
     .executableTarget(
       name: "blindspot",
       dependencies: [
         "Attacks", "BlindspotKit", "Compute", "Datasets", "Digests", "ModelFiles", "Networks",
-        "Operations", "Reference", "Runs", "Verification",
+        "Operations", "Reference", "Runs", "Studies", "Verification",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -104,6 +111,7 @@ let package = Package(
     tests(
       "AttacksTests", ["Support", "Attacks", "Networks", "Operations", "Compute", "Reference"]),
     tests("RunsTests", ["Support", "Runs", "Datasets"]),
+    tests("StudiesTests", ["Support", "Studies", "Compute", "Datasets", "Runs"]),
     tests("BlindspotKitTests", ["Support", "BlindspotKit", "Operations", "Reference"]),
     tests(
       "CommandTests",

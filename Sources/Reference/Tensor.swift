@@ -52,3 +52,16 @@ public protocol ReferenceScalar: BinaryFloatingPoint, Sendable {
 
 extension Float: ReferenceScalar {}
 extension Double: ReferenceScalar {}
+
+extension Tensor {
+  /// The matrix `[K, O]` of a matrix `[O, K]`.
+  public func transposed() -> Tensor {
+    precondition(shape.count == 2, "a matrix of shape \(shape)")
+    let (rows, columns) = (shape[0], shape[1])
+    var result = values
+    for row in 0..<rows {
+      for column in 0..<columns { result[column * rows + row] = values[row * columns + column] }
+    }
+    return Tensor(shape: [columns, rows], values: result)
+  }
+}

@@ -1,12 +1,12 @@
-import Foundation
+package import Foundation
 
 /// Whole files of a run, read and written through the system's calls so that every fault has a name.
-enum RunFile {
+package enum RunFile {
   /// The largest text file that is read, in bytes.
   static let maximumTextSize = 1 << 26
 
   /// Writes a file under a temporary name, waits until it is on the disk, and renames it.
-  static func write(_ bytes: some Sequence<UInt8>, to url: URL) throws(RunError) {
+  package static func write(_ bytes: some Sequence<UInt8>, to url: URL) throws(RunError) {
     let bytes = Array(bytes)
     let folder = url.deletingLastPathComponent()
     let temporary = folder.appending(
@@ -59,7 +59,7 @@ enum RunFile {
   }
 
   /// Creates a folder, its parents too; one that is there already is left as it is.
-  static func createFolder(_ url: URL) throws(RunError) {
+  package static func createFolder(_ url: URL) throws(RunError) {
     do {
       try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     } catch {

@@ -12,7 +12,8 @@ struct Blindspot: ParsableCommand {
     abstract: "Finds inputs, a hair away from ordinary pictures, on which a network is wrong.",
     version: codeVersion,
     subcommands: [
-      Devices.self, Verify.self, Classify.self, Attack.self, Bench.self, Demo.self,
+      Devices.self, Verify.self, Classify.self, Attack.self, Bench.self, StudyCommand.self,
+      Demo.self,
     ])
 
   /// Runs a command; a failure is one line on standard error and exit code 1.

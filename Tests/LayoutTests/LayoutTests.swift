@@ -36,10 +36,16 @@ private let modules = [
   Module("Verification", ["Networks", "Operations", "Compute", "Kernels", "Reference"]),
   Module("Runs", ["Datasets", "Digests", "GRDB"]),
   Module(
+    "Studies",
+    [
+      "Attacks", "BlindspotKit", "Compute", "Datasets", "Digests", "ModelFiles", "Networks",
+      "Operations", "Reference", "Runs",
+    ]),
+  Module(
     "blindspot",
     [
       "Attacks", "BlindspotKit", "Compute", "Datasets", "Digests", "ModelFiles", "Networks",
-      "Operations", "Reference", "Runs", "Verification", "ArgumentParser", "Glibc",
+      "Operations", "Reference", "Runs", "Studies", "Verification", "ArgumentParser", "Glibc",
     ]),
 ]
 

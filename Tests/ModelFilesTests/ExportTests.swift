@@ -3,6 +3,7 @@ import ModelFiles
 import Networks
 import Operations
 import Reference
+import Support
 import Testing
 
 @Suite("Graphs written as ONNX files")

@@ -3,6 +3,7 @@ import ModelFiles
 import Networks
 import Operations
 import Reference
+import Support
 import Testing
 
 /// Small files, each of which exporters write in its own way, run by us and by onnxruntime.

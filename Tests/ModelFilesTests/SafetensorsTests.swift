@@ -1,6 +1,7 @@
 import Foundation
 import ModelFiles
 import Reference
+import Support
 import Testing
 
 @Suite("Safetensors files")

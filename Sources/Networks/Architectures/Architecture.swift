@@ -98,14 +98,7 @@ struct GraphBuilder<Parameters: ParameterSource> {
     let inputs = shape[0]
     let rows = try parameters.parameter(name + ".weight", shape: [outputs, inputs], fanIn: inputs)
     let bias = try parameters.parameter(name + ".bias", shape: [outputs], fanIn: nil)
-    var columns = [Float](repeating: 0, count: rows.count)
-    for output in 0..<outputs {
-      for input in 0..<inputs {
-        columns[input * outputs + output] = rows.values[output * inputs + input]
-      }
-    }
-    try append(
-      Linear(weights: Tensor(shape: [inputs, outputs], values: columns), bias: bias.values), name)
+    try append(Linear(weights: rows.transposed(), bias: bias.values), name)
   }
 
   mutating func relu() throws(ArchitectureError) {

@@ -17,12 +17,16 @@ public enum SmallNetwork: Hashable, Sendable {
   /// 3x3 convolutions of so many channels, each followed by a ReLU, then a maximum over 2x2, then the
   /// logits. Nodes `conv1`, `conv2`, ..., `fc`.
   case convolutional(channels: [Int])
+  /// LeNet-5 (LeCun et al. 1998) in today's form: ReLU, maxima, all maps joined to all; for 1x28x28.
+  /// Nodes `conv1`, `conv2`, `fc1`, `fc2`, `fc3`.
+  case leNet5
 
   /// The name in tables: FC64-32-10 is two hidden layers and ten classes.
   public func name(classes: Int) -> String {
     switch self {
     case .fullyConnected(let hidden, _): "FC" + Self.joined(hidden + [classes])
     case .convolutional(let channels): "Conv" + Self.joined(channels) + "-" + "\(classes)"
+    case .leNet5: "LeNet5"
     }
   }
 
@@ -70,6 +74,21 @@ public enum SmallNetwork: Hashable, Sendable {
       try builder.maxPool(2, stride: 2)
       try builder.flatten()
       try builder.linear("fc", classes)
+    case .leNet5:
+      guard inputShape == [1, 28, 28] else {
+        throw ArchitectureError("LeNet5 is made for pictures [1, 28, 28], not \(inputShape)")
+      }
+      for (index, (channels, padding)) in [(6, 2), (16, 0)].enumerated() {
+        try builder.convolution("conv\(index + 1)", channels, kernel: 5, padding: padding)
+        try builder.relu()
+        try builder.maxPool(2, stride: 2)
+      }
+      try builder.flatten()
+      for (index, size) in [120, 84].enumerated() {
+        try builder.linear("fc\(index + 1)", size)
+        try builder.relu()
+      }
+      try builder.linear("fc3", classes)
     }
     return builder.graph
   }

@@ -1,0 +1,48 @@
+import Compute
+import Networks
+import Reference
+
+/// A network's forward pass over any number of pictures.
+struct Classifier {
+  private static let batch = 500
+  private let network: CompiledNetwork
+
+  init(_ graph: Graph, _ environment: StudyEnvironment) throws(ComputeError) {
+    network = try CompiledNetwork(
+      graph, context: environment.context, batch: Self.batch, family: environment.family,
+      withGradient: false)
+  }
+
+  /// The outputs one after another, for inputs one after another.
+  func outputs(_ inputs: [Float]) throws(ComputeError) -> [Float] {
+    let size = network.graph.inputShape.reduce(1, *)
+    let width = network.graph.outputShape.reduce(1, *)
+    var outputs: [Float] = []
+    for start in stride(from: 0, to: inputs.count, by: Self.batch * size) {
+      let end = min(inputs.count, start + Self.batch * size)
+      let count = (end - start) / size
+      try network.write(
+        Tensor(shape: [count] + network.graph.inputShape, values: Array(inputs[start..<end])))
+      try network.forward()
+      outputs += try network.readLogits().values.prefix(count * width)
+    }
+    return outputs
+  }
+
+  /// The class of each picture; -1 where a logit is NaN.
+  func classes(_ pixels: [Float]) throws(ComputeError) -> [Int] {
+    let outputs = try outputs(pixels)
+    let width = network.graph.outputShape.reduce(1, *)
+    return LossReference.argmax(Tensor(shape: [outputs.count / width, width], values: outputs))
+  }
+
+  /// How many pictures are not given their own class.
+  func mistakes(_ pixels: [Float], labels: [Int]) throws(ComputeError) -> Int {
+    zip(try classes(pixels), labels).count { $0 != $1 }
+  }
+
+  /// The part of the pictures that are not given their own class.
+  func error(on pictures: LabelledPictures) throws(ComputeError) -> Double {
+    Double(try mistakes(pictures.pixels, labels: pictures.labels)) / Double(pictures.count)
+  }
+}
