@@ -32,17 +32,19 @@ struct BatchSlices: Equatable {
   ///
   /// - Parameters:
   ///   - requests: What needs memory for the whole batch, with its span of steps.
+  ///   - sliceable: How many of the first nodes may be computed so.
   ///   - preferredSize: The largest size of a slice; no slice is smaller than half of it.
   static func best(
-    _ requests: [ArenaPlan.Request], batch: Int, nodeCount: Int, preferredSize: Int
+    _ requests: [ArenaPlan.Request], batch: Int, nodeCount: Int, sliceable: Int, preferredSize: Int
   ) -> BatchSlices {
     var best = none(batch: batch, nodeCount: nodeCount)
     let sizes = ((preferredSize + 1) / 2)...max(1, preferredSize)
-    guard batch > preferredSize, let size = sizes.last(where: { batch % $0 == 0 }) else {
+    guard batch > preferredSize, sliceable > 0, let size = sizes.last(where: { batch % $0 == 0 })
+    else {
       return best
     }
     var least = Int(Double(best.peak(requests)) * worthwhile)
-    for end in 1...nodeCount {
+    for end in 1...sliceable {
       let slices = BatchSlices(batch: batch, size: size, nodeCount: nodeCount, end: end)
       let peak = slices.peak(requests)
       if peak < least { (best, least) = (slices, peak) }

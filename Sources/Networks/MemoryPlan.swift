@@ -50,9 +50,18 @@ struct MemoryPlan {
       valueLayouts[value] ?? Layout(shape: graph.shape(of: value))
     }
     if withGradient { passGradients() }
-    let slicesBatch = graph.nodes.allSatisfy { !$0.operation.needsWholeBatch }
-    place(
-      largestBufferBytes: largestBufferBytes, sliceSize: slicesBatch ? max(1, sliceSize) : batch)
+    place(largestBufferBytes: largestBufferBytes, sliceSize: max(1, sliceSize))
+  }
+
+  /// How many of the first nodes may be computed for so many samples at a time: those with fewer
+  /// weights, which every slice reads anew, than what is read and written besides.
+  private func sliceableNodes(_ samples: Int) -> Int {
+    guard graph.nodes.allSatisfy({ !$0.operation.needsWholeBatch }) else { return 0 }
+    return graph.nodes.firstIndex { node in
+      let weights = (node.operation as? any TrainableOperation)?.weights.count ?? 0
+      let values = (node.inputs + [node.output]).reduce(0) { $0 + graph.shape(of: $1).reduce(1, *) }
+      return weights > samples * values
+    } ?? graph.nodes.count
   }
 
   /// The node and input position of the last share of a value's gradient.
@@ -186,7 +195,7 @@ struct MemoryPlan {
     }
     slices = .best(
       requests.floatRequests, batch: batch, nodeCount: graph.nodes.count,
-      preferredSize: sliceSize)
+      sliceable: sliceableNodes(sliceSize), preferredSize: sliceSize)
     for (slot, request) in zip(requests.floatSlots, requests.floatRequests)
     where slices.isSliced(request) { sliced.insert(slot) }
     let limit = largestBufferBytes
