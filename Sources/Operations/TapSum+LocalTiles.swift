@@ -2,8 +2,9 @@ import Compute
 import Reference
 
 extension Recorder {
-  /// Records a tap sum by tiles of a work-group: a product of a matrix of pixels, which is never laid
-  /// out, and one of weights. One launch.
+  /// Records a tap sum by tiles of a work-group, one launch.
+  ///
+  /// It is a product of a matrix of pixels, which is never laid out, and one of weights.
   func locallyTiled(
     _ sum: TapSum, _ input: DeviceTensor, _ output: DeviceTensor, _ epilogue: TapSumEpilogue
   ) throws(ComputeError) {
