@@ -1,7 +1,7 @@
 # `make demo` and `make test` do everything on a fresh Debian 12 with Swift 6.3; the other targets
 # are the parts of the check that .ci/run makes of a change.
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint kernel-lint oclgrind peers dependencies clean
+.PHONY: help demo test build lint kernel-lint oclgrind check-nvidia peers dependencies clean
 
 SWIFT ?= swift
 PYTHON ?= python3
@@ -21,6 +21,7 @@ help:
 	@echo "make lint         check the format of the Swift sources"
 	@echo "make kernel-lint  compile every kernel in every variant, warnings as errors"
 	@echo "make oclgrind     run the kernels in a simulator that finds races and stray accesses"
+	@echo "make check-nvidia assemble the GPU's kernels for sm_90: registers, spills, local memory"
 	@echo "make peers        compare numbers and speed with peers, in a venv (SIZE=full: hours)"
 	@echo "make clean        remove what was built"
 
@@ -46,6 +47,11 @@ kernel-lint:
 
 oclgrind: build
 	@Scripts/check-oclgrind
+
+# The compiler and its built-in functions; pip fetches the assembler.
+check-nvidia:
+	@Scripts/install-dependencies clang-15 libclc-15 python3-pip
+	@Scripts/check-nvidia
 
 peers: build
 	@PYTHON=$(PYTHON) Scripts/run-peers $(PEERS) $(SIZE)

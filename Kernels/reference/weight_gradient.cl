@@ -6,6 +6,7 @@
 // Order of summation: sample, output row, output column, each ascending, one fma a product; taps in
 // the padding contribute nothing; the bias adds. Source: the definition.
 #include "items.clh"
+#include "window.clh"
 
 #ifndef TILE
 #define TILE 1
@@ -13,13 +14,6 @@
 #ifndef GROUPED
 #define GROUPED 0
 #endif
-
-// The first output position whose tap lies inside the input, and the one after the last.
-static inline int2 inside(const int outputs, const int stride, const int offset, const int inputs) {
-  const int first = offset >= 0 ? 0 : (stride - 1 - offset) / stride;
-  const int last = inputs - 1 - offset;
-  return (int2)(first, last < 0 ? 0 : min(outputs, last / stride + 1));
-}
 
 // Windows: (tap rows, tap columns, row stride, column stride); offsets: (padding above, padding
 // left, row dilation, column dilation); inputs: (rows, columns, channels of a group, groups);

@@ -18,8 +18,26 @@ extension PictureAttack {
   public func run(
     on network: PreparedNetwork, pictures: any PictureSource,
     target: (@Sendable (PictureSample) -> Int?)? = nil
+  ) -> AttackedSamples { run(on: [network], pictures: pictures, target: target) }
+
+  /// Attacks the pictures of a source with several devices at once.
+  ///
+  /// Each device takes the next picture when it has a place for one. A result does not depend on the
+  /// device that it was found on.
+  ///
+  /// - Parameters:
+  ///   - networks: the same network on each device, prepared in the same way but for the batch; at
+  ///     least one, none of them twice.
+  ///   - pictures: as for one network.
+  ///   - target: as for one network.
+  /// - Returns: results as of one network, in any order.
+  public func run(
+    on networks: [PreparedNetwork], pictures: any PictureSource,
+    target: (@Sendable (PictureSample) -> Int?)? = nil
   ) -> AttackedSamples {
-    AttackedSamples(lookAhead: 2 * network.batch) { [self] emit, shouldStop in
+    guard let network = networks.first else { preconditionFailure("an attack on no network") }
+    let lookAhead = 2 * networks.reduce(0) { $0 + $1.batch }
+    return AttackedSamples(lookAhead: lookAhead) { [self] emit, shouldStop in
       let shape = pictures.shape
       guard [shape.channels, shape.height, shape.width] == network.inputShape else {
         throw DatasetError(
@@ -29,9 +47,10 @@ extension PictureAttack {
             + "; the source's preprocessing decides their size")
       }
       let classes = network.classCount
-      try network.withNetwork { network in
-        let prefetcher = PicturePrefetcher(pictures, lookAhead: 2 * network.batch)
-        try engine(for: network).run(
+      try PreparedNetwork.withNetworks(networks) { networks in
+        let prefetcher = PicturePrefetcher(pictures, lookAhead: lookAhead)
+        try SlotEngine.run(
+          try networks.map { try engine(for: $0) },
           next: {
             guard let picture = try prefetcher.waitForNext()?.get() else { return nil }
             let wanted = target?(picture)

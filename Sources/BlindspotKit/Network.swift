@@ -132,4 +132,28 @@ public final class PreparedNetwork: Sendable {
   ) throws(Failure) -> sending Result {
     try network.withLock(body)
   }
+
+  /// Uses several networks themselves; everyone else waits as long as this takes.
+  ///
+  /// - Precondition: No network is named twice.
+  static func withNetworks(
+    _ networks: [PreparedNetwork], _ body: ([CompiledNetwork]) throws -> Void
+  ) throws {
+    precondition(
+      Set(networks.map(ObjectIdentifier.init)).count == networks.count, "a network twice")
+    // Everyone takes them in one order, lest two wait for each other.
+    let ordered = networks.sorted { ObjectIdentifier($0) < ObjectIdentifier($1) }
+    func take(_ position: Int, _ held: [Held]) throws {
+      guard position < ordered.count else { return try body(held.map(\.network)) }
+      try ordered[position].withNetwork { network in
+        try take(position + 1, held + [Held(network: network)])
+      }
+    }
+    try take(0, [])
+  }
+
+  /// A network that is held by its lock for as long as this exists, by one task.
+  private struct Held: @unchecked Sendable {
+    let network: CompiledNetwork
+  }
 }

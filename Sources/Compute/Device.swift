@@ -124,7 +124,32 @@ import Synchronization
   /// The default is a GPU before a CPU.
   /// - Throws: `ComputeError` naming the devices there are.
   public static func matching(_ text: String? = nil) throws(ComputeError) -> Device {
+    try matching(text, among: try all())
+  }
+
+  /// The devices a user means: `all`, or several of what `matching(_:)` takes, joined by commas.
+  ///
+  /// - Throws: `ComputeError` naming the devices there are, or the device that is meant twice.
+  public static func list(_ text: String? = nil) throws(ComputeError) -> [Device] {
     let devices = try all()
+    guard let text else { return [try matching(nil, among: devices)] }
+    if text.lowercased() == "all", !devices.isEmpty { return devices }
+    var chosen: [Device] = []
+    for name in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let device = try matching(String(name), among: devices)
+      guard !chosen.contains(where: { $0.index == device.index }) else {
+        throw ComputeError(
+          .invalidValue, "device",
+          detail: "'\(text)' means device \(device.index), \(device.name), twice")
+      }
+      chosen.append(device)
+    }
+    return chosen
+  }
+
+  private static func matching(
+    _ text: String?, among devices: [Device]
+  ) throws(ComputeError) -> Device {
     let found: Device?
     if let text {
       let wanted = text.lowercased()
@@ -132,6 +157,8 @@ import Synchronization
         found = devices.first { $0.index == index }
       } else if let kind = Kind(rawValue: wanted) {
         found = devices.first { $0.kind == kind }
+      } else if wanted.isEmpty {
+        found = nil
       } else {
         found = devices.first {
           $0.name.lowercased().contains(wanted) || $0.platformName.lowercased().contains(wanted)

@@ -67,12 +67,26 @@ public struct MatrixProduct: Hashable, Sendable {
     precondition(
       k == inner && c.rows == m && c.columns == n,
       "a product of \(m)x\(k) and \(inner)x\(n) to \(c.rows)x\(c.columns)")
+    let extents = Extents(m, n, k, 0)
+    if recorder.family == .gpu {
+      let tile = recorder.localTile(rows: m, columns: n)
+      let program = try recorder.program(
+        "gpu/matmul",
+        tile.constants + [
+          ("TRANSPOSES_A", transposesA ? "1" : "0"), ("TRANSPOSES_B", transposesB ? "1" : "0"),
+          recorder.aligned("ALIGNED_A", a.offset, a.rowStride),
+          recorder.aligned("ALIGNED_B", b.offset, b.rowStride), ("READS_C", beta == 0 ? "0" : "1"),
+        ])
+      return try recorder.launch(
+        program, "matmul", tile.grid(rows: m, columns: n), a.buffer, a.rowPlace, b.buffer,
+        b.rowPlace, c.buffer, c.rowPlace, extents, alpha, beta)
+    }
     let program = try recorder.program(
       "reference/matmul", [recorder.groupConstant, ("READS_C", beta == 0 ? "0" : "1")])
     try recorder.launch(
       program, "matmul", Grid([n, m], groups: [recorder.groupSize, 1]), a.buffer,
       a.place(transposed: transposesA), b.buffer, b.place(transposed: transposesB), c.buffer,
-      c.place(transposed: false), Extents(m, n, k, 0), alpha, beta)
+      c.place(transposed: false), extents, alpha, beta)
   }
 
   /// The CPU reference path.
@@ -96,5 +110,10 @@ extension DeviceMatrix {
   fileprivate func place(transposed: Bool) -> Place {
     Place(
       UInt64(offset), sample: transposed ? 1 : rowStride, row: transposed ? rowStride : 1, pixel: 0)
+  }
+
+  /// The first element, then the stride of rows as they are stored.
+  fileprivate var rowPlace: KernelVector<SIMD2<UInt64>> {
+    KernelVector(SIMD2(UInt64(offset), UInt64(rowStride)))
   }
 }

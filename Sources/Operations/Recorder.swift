@@ -1,16 +1,22 @@
 public import Compute
 import Kernels
 
-/// Which kernels compute: one work-item an output, or float16 register tiles.
+/// Which kernels compute: one work-item an output, float16 register tiles, or tiles of a work-group.
 public enum KernelFamily: String, Sendable, CaseIterable {
   /// One work-item an output; runs everywhere.
   case reference
   /// Work-groups of one item with float16 register tiles, for processors.
   case cpu
+  /// Work-groups with tiles in local memory, for GPUs; runs everywhere.
+  case gpu
 
   /// The family that suits a device.
   public static func preferred(for device: Device) -> KernelFamily {
-    device.kind == .cpu ? .cpu : .reference
+    switch device.kind {
+    case .cpu: .cpu
+    case .gpu: .gpu
+    default: .reference
+    }
   }
 }
 
@@ -59,6 +65,8 @@ public final class Recorder {
   let tuner: Tuner?
   /// How every sum by register tiles is cut, for checks of what neither rules nor tuner would take.
   public var fixedTile: FixedTile?
+  /// How every product of the `gpu` family is cut, for the same.
+  public var fixedLocalTile: LocalTile?
   /// What was recorded.
   public private(set) var launches: [Launch] = []
   /// Where the parameters of the operation being recorded live, when they are not constants.

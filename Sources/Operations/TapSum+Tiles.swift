@@ -80,14 +80,19 @@ extension Recorder {
   }
 
   /// The weights `[block][tap row][tap column][channel of the group][width]`.
-  private func tileWeights(
-    _ sum: TapSum, width: Int, blocks: Int, blocksPerGroup: Int
+  ///
+  /// - Parameter position: Where a block's column stands among its `width`; in order unless told
+  ///   otherwise.
+  func tileWeights(
+    _ sum: TapSum, width: Int, blocks: Int, blocksPerGroup: Int,
+    position place: (Int) -> Int = { $0 }
   ) throws(ComputeError) -> Buffer<Float> {
     let taps = sum.taps.height * sum.taps.width
     return try parameters(
       sum.weights, count: max(1, blocks * taps * sum.inputChannels * width),
       startingAt: liveParameters?.weights
-    ) { place in
+    ) { store in
+      let places = (0..<width).map(place)
       var position = 0
       for block in 0..<blocks {
         let first = block % blocksPerGroup * width
@@ -98,7 +103,7 @@ extension Recorder {
             for channel in 0..<sum.inputChannels {
               for lane in 0..<present {
                 if let weight = sum.weight(group + first + lane, channel, tapRow, tapColumn) {
-                  place(position + lane, weight)
+                  store(position + places[lane], weight)
                 }
               }
               position += width
@@ -144,7 +149,7 @@ extension TapSum {
 
   /// The same sum with the taps of a row as one, where their channels follow one another in memory:
   /// one longer inner loop instead of several short ones.
-  private var merged: TapSum {
+  var merged: TapSum {
     guard taps.width > 1, groups == 1, tapColumnStep == inputChannels else { return self }
     let (channels, weight) = (inputChannels, weight)
     var merged = self

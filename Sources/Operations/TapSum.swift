@@ -84,10 +84,13 @@ extension Recorder {
   ) throws(ComputeError) -> PackedWeights? {
     if sum.inputChannels == 1, sum.groupOutputChannels == 1, sum.groups > 1 {
       try depthwise(sum, input, output, epilogue)
-    } else if family == .cpu, sum.groups == 1 || sum.groupOutputChannels % 16 == 0 {
-      return try tiled(sum, input, output, epilogue)
-    } else {
-      try plain(sum, input, output, epilogue)
+      return nil
+    }
+    let hasWholeVectors = sum.groups == 1 || sum.groupOutputChannels % 16 == 0
+    switch family {
+    case .cpu where hasWholeVectors: return try tiled(sum, input, output, epilogue)
+    case .gpu where hasWholeVectors: try locallyTiled(sum, input, output, epilogue)
+    default: try plain(sum, input, output, epilogue)
     }
     return nil
   }

@@ -99,17 +99,32 @@ extension Recorder {
     let from = input.layout
     let to = gradient.layout
     precondition(!to.isUnpadded, "an output's gradient without padding channels")
+    let vectors = (to.channels + 15) / 16
+    let outputs = Extents(batch, to.height, to.width, to.channels)
+    let taps = window.kernel.height * window.kernel.width
     let tile = groups > 1 || family == .reference ? 1 : 4
+    let blocks = (groupInputs + tile - 1) / tile
     let program = try program(
       "reference/weight_gradient",
       [groupConstant, ("TILE", "\(tile)"), ("GROUPED", groups > 1 ? "1" : "0")])
-    let vectors = (to.channels + 15) / 16
-    let blocks = (groupInputs + tile - 1) / tile
-    let outputs = Extents(batch, to.height, to.width, to.channels)
+    // Each group of channels is a product of its own, and small: that is no work for large tiles.
+    let local = family == .gpu && groups == 1
+    let localTile = localTile(rows: to.channels, columns: groupInputs, products: taps)
+    let (tiled, grid) =
+      local
+      ? (
+        try self.program(
+          "gpu/weight_gradient",
+          localTile.constants + [
+            aligned(
+              "ALIGNED_INPUT", Int(input.start), from.imageStride, from.rowStride,
+              from.channelStride),
+            aligned(
+              "ALIGNED_OUTPUT", Int(gradient.start), to.imageStride, to.rowStride, to.channelStride),
+          ]), localTile.grid(rows: to.channels, columns: groupInputs, products: taps)
+      ) : (program, Grid([vectors * blocks * taps], groups: [groupSize]))
     try launch(
-      program, "weight_gradient",
-      Grid(
-        [vectors * blocks * window.kernel.height * window.kernel.width], groups: [groupSize]),
+      tiled, "weight_gradient", grid,
       input.buffer, Place(input), gradient.buffer, Place(gradient), target.buffer,
       UInt64(target.weights), strides,
       Extents(

@@ -16,51 +16,60 @@ extension OperationCatalog {
         "in tiles of \(tile.pixels) pixels and \(tile.vectors) vectors, unrolled by \(fixed.unroll), "
           + (position % 2 == 0 ? "block by block" : "row by row"), families: [.cpu]
       ) { (context, family) throws(ComputeError) in
-        try checkTile(fixed, context, family)
+        try tiledConvolution(
+          context, family, seed: UInt64(fixed.tile.pixels * 8 + fixed.tile.vectors)
+        ) { $0.fixedTile = fixed }
       }
     }
+}
 
-  /// Differences of both passes of a convolution of 70 channels, whose rows have 28 + 1 pixels.
-  private static func checkTile(
-    _ fixed: FixedTile, _ context: Context, _ family: KernelFamily
-  ) throws(ComputeError) -> [String] {
-    var generator = ValueGenerator(seed: UInt64(fixed.tile.pixels * 8 + fixed.tile.vectors))
-    let convolution = Convolution(
-      weights: generator.tensor([70, 19, 3, 2], .real(-1...1)),
-      bias: generator.tensor([70], .real(-1...1)).values,
-      window: WindowGeometry(
-        kernel: Extent(3, 2), padding: Padding(top: 1, left: 1, bottom: 1, right: 1)),
-      activation: .relu)
-    let x = generator.tensor([1, 19, 3, 28], .real(-2...2))
-    let y = convolution.evaluate([x])
-    let dy = generator.tensor(y.shape, .real(-2...2))
-    let bare = [Layout(shape: [19, 3, 28])]
-    let plain = Layout(shape: Array(y.shape.dropFirst()))
-    let from = bare[0].with(border: convolution.inputBorder(0, inputs: bare, output: plain))
-    let to = plain.with(border: convolution.gradientBorder(inputs: bare, output: plain))
-    let recorder = Recorder(context: context, family: family, batch: 1)
-    recorder.fixedTile = fixed
-    let input = DeviceTensor(
-      buffer: try Buffer(context, from.pack(x.values, batch: 1)), layout: from)
-    let output = DeviceTensor(buffer: try Buffer(context, count: plain.imageStride), layout: plain)
-    let gradient = DeviceTensor(
-      buffer: try Buffer(context, to.pack(dy.values, batch: 1)), layout: to)
-    let target = DeviceTensor(buffer: try Buffer(context, count: from.imageStride), layout: from)
-    try output.buffer.fill(.nan)
-    try target.buffer.fill(.nan)
-    try convolution.recordForward(recorder, inputs: [input], output: ForwardTarget(tensor: output))
-    try convolution.recordGradient(
-      recorder, of: 0, gradient: gradient,
-      saved: Saved(
-        inputs: [nil], output: nil, state: nil, inputLayouts: [from], outputLayout: plain),
-      to: GradientTarget(tensor: target))
-    try recorder.run()
-    let expected = convolution.inputGradients(inputs: [x], output: y, gradient: dy)[0]
-    return [
-      difference(plain.unpack(try output.buffer.read(), batch: 1), y.values)
-        .map { "output: \($0)" },
-      difference(from.unpack(try target.buffer.read(), batch: 1), expected.values)
-        .map { "gradient: \($0)" },
-    ].compactMap { $0 }
-  }
+/// A convolution whose sums fill whole tiles and leave rests.
+func tiledOperation(seed: UInt64, inputs: Int, outputs: Int, groups: Int) -> Convolution {
+  var generator = ValueGenerator(seed: seed)
+  return Convolution(
+    weights: generator.tensor([outputs, inputs / groups, 3, 2], .real(-1...1)),
+    bias: generator.tensor([outputs], .real(-1...1)).values,
+    window: WindowGeometry(
+      kernel: Extent(3, 2), padding: Padding(top: 1, left: 1, bottom: 1, right: 1)),
+    groups: groups, activation: .relu)
+}
+
+/// Differences of both passes of a convolution, whose rows have 28 + 1 pixels.
+func tiledConvolution(
+  _ context: Context, _ family: KernelFamily, seed: UInt64, inputs: Int = 19, outputs: Int = 70,
+  groups: Int = 1, _ configure: (Recorder) -> Void
+) throws(ComputeError) -> [String] {
+  let convolution = tiledOperation(seed: seed, inputs: inputs, outputs: outputs, groups: groups)
+  var generator = ValueGenerator(seed: ~seed)
+  let x = generator.tensor([1, inputs, 3, 28], .real(-2...2))
+  let y = convolution.evaluate([x])
+  let dy = generator.tensor(y.shape, .real(-2...2))
+  let bare = [Layout(shape: [inputs, 3, 28])]
+  let plain = Layout(shape: Array(y.shape.dropFirst()))
+  let from = bare[0].with(border: convolution.inputBorder(0, inputs: bare, output: plain))
+  let to = plain.with(border: convolution.gradientBorder(inputs: bare, output: plain))
+  let recorder = Recorder(context: context, family: family, batch: 1)
+  configure(recorder)
+  let input = DeviceTensor(
+    buffer: try Buffer(context, from.pack(x.values, batch: 1)), layout: from)
+  let output = DeviceTensor(buffer: try Buffer(context, count: plain.imageStride), layout: plain)
+  let gradient = DeviceTensor(
+    buffer: try Buffer(context, to.pack(dy.values, batch: 1)), layout: to)
+  let target = DeviceTensor(buffer: try Buffer(context, count: from.imageStride), layout: from)
+  try output.buffer.fill(.nan)
+  try target.buffer.fill(.nan)
+  try convolution.recordForward(recorder, inputs: [input], output: ForwardTarget(tensor: output))
+  try convolution.recordGradient(
+    recorder, of: 0, gradient: gradient,
+    saved: Saved(
+      inputs: [nil], output: nil, state: nil, inputLayouts: [from], outputLayout: plain),
+    to: GradientTarget(tensor: target))
+  try recorder.run()
+  let expected = convolution.inputGradients(inputs: [x], output: y, gradient: dy)[0]
+  return [
+    difference(plain.unpack(try output.buffer.read(), batch: 1), y.values)
+      .map { "output: \($0)" },
+    difference(from.unpack(try target.buffer.read(), batch: 1), expected.values)
+      .map { "gradient: \($0)" },
+  ].compactMap { $0 }
 }

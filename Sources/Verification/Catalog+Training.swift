@@ -5,12 +5,13 @@ import Reference
 /// What stands around outputs and must still stand there afterwards.
 private let canary: Float = 77
 
-/// A matrix whose rows are longer than they need be, among canaries.
-private func matrix(_ values: Tensor<Float>, on context: Context) throws(ComputeError)
-  -> DeviceMatrix
-{
+/// A matrix whose rows are longer than they need be, among canaries; `aligned` where four floats may
+/// be loaded at once.
+private func matrix(
+  _ values: Tensor<Float>, aligned: Bool, on context: Context
+) throws(ComputeError) -> DeviceMatrix {
   let (rows, columns) = (values.shape[0], values.shape[1])
-  let (offset, stride) = (9, columns + 5)
+  let (offset, stride) = aligned ? (12, (columns + 7) / 4 * 4) : (9, (columns + 7) / 4 * 4 + 1)
   var memory = [Float](repeating: canary, count: offset + rows * stride)
   for i in 0..<rows {
     memory.replaceSubrange(
@@ -23,26 +24,31 @@ private func matrix(_ values: Tensor<Float>, on context: Context) throws(Compute
 }
 
 /// A product into a matrix that holds something already.
-private func multiply(
-  _ context: Context, _ product: MatrixProduct, _ m: Int, _ n: Int, _ k: Int
+func multiply(
+  _ context: Context, _ family: KernelFamily, _ product: MatrixProduct, _ m: Int, _ n: Int,
+  _ k: Int,
+  aligned: Bool = false, _ configure: (Recorder) -> Void = { _ in }
 ) throws(ComputeError) -> [String] {
   var generator = ValueGenerator(seed: 31)
   let a = generator.tensor(product.transposesA ? [k, m] : [m, k], .real(-2...2))
   let b = generator.tensor(product.transposesB ? [n, k] : [k, n], .real(-2...2))
   let c = generator.tensor([m, n], .real(-2...2))
-  let target = try matrix(c, on: context)
-  let recorder = Recorder(context: context, family: .reference, batch: 1)
+  let target = try matrix(c, aligned: aligned, on: context)
+  let recorder = Recorder(context: context, family: family, batch: 1)
+  configure(recorder)
   try product.record(
-    recorder, try matrix(a, on: context), try matrix(b, on: context), to: target)
+    recorder, try matrix(a, aligned: aligned, on: context),
+    try matrix(b, aligned: aligned, on: context), to: target)
   try recorder.run()
-  let expected = try matrix(product.evaluate(a, b, c: c), on: context)
+  let expected = try matrix(product.evaluate(a, b, c: c), aligned: aligned, on: context)
   return [difference(try target.buffer.read(), try expected.buffer.read())].compactMap { $0 }
 }
 
 /// The gradients of one operation's parameters; what is not logical is NaN in the inputs.
-private func parameterGradients(
+func parameterGradients(
   _ context: Context, _ family: KernelFamily, _ operation: some TrainableOperation, _ shape: [Int],
-  batch: Int, dense: Bool, _ values: OperationCheck.Values
+  batch: Int, dense: Bool, _ values: OperationCheck.Values,
+  _ configure: (Recorder) -> Void = { _ in }
 ) throws(ComputeError) -> [String] {
   guard let output = try? operation.outputShape(for: [shape]) else {
     return ["does not take \(shape)"]
@@ -59,6 +65,7 @@ private func parameterGradients(
   let memory = try Buffer(
     context, [Float](repeating: canary, count: weights + twin.bias.count + 3 * room.count))
   let recorder = Recorder(context: context, family: family, batch: batch)
+  configure(recorder)
   try operation.recordParameterGradients(
     recorder,
     input: DeviceTensor(
@@ -122,8 +129,11 @@ extension OperationCatalog {
           transposesA: transposesA, transposesB: transposesB, alpha: alpha, beta: beta)
         return CatalogCase(
           "matmul",
-          "\(m)x\(n)x\(k), transposes \(transposesA) \(transposesB), alpha \(alpha), beta \(beta)"
-        ) { (context, _) throws(ComputeError) in try multiply(context, product, m, n, k) }
+          "\(m)x\(n)x\(k), transposes \(transposesA) \(transposesB), alpha \(alpha), beta \(beta)",
+          families: [.reference, .gpu]
+        ) { (context, family) throws(ComputeError) in
+          try multiply(context, family, product, m, n, k)
+        }
       }
     }
   }

@@ -32,23 +32,29 @@ struct AttackRun<Machine: SampleMachine> {
       return try pictures.open(for: loaded.graph, preprocessing)
     }
     let graph = try normalized(loaded.graph, preprocessing.normalization)
-    let context = try options.place.context()
+    let contexts = try options.place.contexts()
     let progress = ProgressLine(quiet: options.quiet)
-    let network = try compile(
-      graph, context: context, batch: try options.place.batchSize(), samples: source.count,
-      family: try options.place.kernelFamily(), withGradient: true, extraPictures: extraPictures,
-      tuner: try options.place.tuner(context), progress: progress)
-    let engine = try makeEngine(network, target)
-    let store = try openStore(loaded, source, preprocessing, context, network)
+    // All of them before the first picture: drivers do not like to compile while kernels run.
+    let networks = try contexts.map { context in
+      try compile(
+        graph, context: context, batch: try options.place.batchSize(),
+        samples: (source.count + contexts.count - 1) / contexts.count,
+        family: try options.place.kernelFamily(), withGradient: true,
+        extraPictures: extraPictures, tuner: try options.place.tuner(context), progress: progress)
+    }
+    let engines = try networks.map { try makeEngine($0, target) }
+    let batch = networks.reduce(0) { $0 + $1.batch }
+    let store = try openStore(loaded, source, preprocessing, networks)
     let finished = store?.finishedIDs ?? []
     let indices = (0..<source.count).filter { !finished.contains($0) }
-    let prefetcher = PicturePrefetcher(source, indices: indices, lookAhead: 2 * network.batch)
+    let prefetcher = PicturePrefetcher(source, indices: indices, lookAhead: 2 * batch)
     var results = try store?.results() ?? []
     signal(SIGINT) { _ in wasInterrupted.store(true, ordering: .relaxed) }
     let start = Date()
     var (attempted, succeeded) = (0, 0)
     do {
-      try engine.run(
+      try SlotEngine.run(
+        engines,
         next: {
           guard let next = prefetcher.waitForNext() else { return nil }
           let sample = try next.get()
@@ -83,10 +89,10 @@ struct AttackRun<Machine: SampleMachine> {
     progress.end()
     let seconds = Date().timeIntervalSince(start)
     let summary = AttackSummary(
-      attack: name, model: loaded.path, device: context.device.name, batch: network.batch,
-      seconds: seconds,
+      attack: name, model: loaded.path, device: joined(networks) { $0.context.device.name },
+      batch: batch, seconds: seconds,
       imagesPerSecond: Double(results.count - finished.count) / max(seconds, 1e-9),
-      peakDeviceBytes: context.peakBytes, run: RunSummary(results: results))
+      peakDeviceBytes: contexts.reduce(0) { $0 + $1.peakBytes }, run: RunSummary(results: results))
     if options.json { try printJSON(summary) } else { summary.printLines() }
     if wasInterrupted.load(ordering: .relaxed) {
       throw CommandError("interrupted: \(results.count) of \(source.count) pictures are done")
@@ -106,7 +112,7 @@ struct AttackRun<Machine: SampleMachine> {
 
   private func openStore(
     _ loaded: LoadedModel, _ source: any PictureSource, _ preprocessing: Preprocessing,
-    _ context: Context, _ network: CompiledNetwork
+    _ networks: [CompiledNetwork]
   ) throws -> RunStore? {
     guard let output = options.output else { return nil }
     var settings = settings
@@ -115,20 +121,28 @@ struct AttackRun<Machine: SampleMachine> {
       settings["targets_sha256"] = .string(
         sha256(try Data(contentsOf: URL(fileURLWithPath: targets))))
     }
-    let device = context.device
     let description = RunDescription(
       attack: name, settings: settings, modelPath: loaded.path, modelSHA256: loaded.digest,
       listSHA256: RunDescription.listSHA256(of: source), sampleCount: source.count,
       inputShape: source.shape, preprocessing: "\(preprocessing)", seed: options.model.seed,
-      device: device.name, driver: device.driverVersion,
-      platform: "\(device.platformName) \(device.platformVersion)", codeVersion: codeVersion,
-      kernelFamily: network.family.rawValue, batch: network.batch,
+      device: joined(networks) { $0.context.device.name },
+      driver: joined(networks) { $0.context.device.driverVersion },
+      platform: joined(networks) {
+        "\($0.context.device.platformName) \($0.context.device.platformVersion)"
+      }, codeVersion: codeVersion, kernelFamily: joined(networks) { $0.family.rawValue },
+      batch: networks.reduce(0) { $0 + $1.batch },
       convolution: options.model.convolution.rawValue)
     let folder = URL(fileURLWithPath: output)
     return options.resume
       ? try RunStore.resume(folder, expecting: description)
       : try RunStore.create(folder, description, overwrite: options.overwrite)
   }
+}
+
+/// What is said of each network, once where all say the same, else in their order.
+private func joined(_ networks: [CompiledNetwork], _ text: (CompiledNetwork) -> String) -> String {
+  let all = networks.map(text)
+  return Set(all).count == 1 ? all[0] : all.joined(separator: " + ")
 }
 
 extension SampleResult {

@@ -7,7 +7,8 @@ import Operations
 /// The SHA-256 of data, in hexadecimal digits.
 func sha256(_ data: Data) -> String { SHA256.hexDigest(of: data) }
 
-/// The batch asked for, checked against the device's memory, or as many pictures as fit, at most 32.
+/// The batch asked for, checked against the device's memory, or as many pictures as fit, at most 32, and 256 on
+/// a GPU.
 ///
 /// - Parameters:
 ///   - batch: The samples of a batch; nil for auto.
@@ -36,7 +37,9 @@ func fittingBatch(
       "not even one picture fits: \(device.name) has \(available >> 20) MiB to give")
   }
   var fitting = 1
-  while fitting < batch ?? 32, needed(fitting * 2) <= available { fitting *= 2 }
+  // A GPU has many more lanes to keep busy; a processor's caches are small.
+  let most = device.kind == .gpu ? 256 : 32
+  while fitting < batch ?? most, needed(fitting * 2) <= available { fitting *= 2 }
   if let batch, needed(batch) > available {
     var (fits, tooLarge) = (fitting, 2 * fitting)
     while tooLarge - fits > 1 {
@@ -49,10 +52,10 @@ func fittingBatch(
         + (size == .max ? "larger buffers than there can be" : "\(size >> 20) MiB")
         + ", \(device.name) has \(available >> 20) MiB to give: --batch \(fits) would fit")
   }
-  return batch ?? min(fitting, 32, max(1, samples))
+  return batch ?? min(fitting, most, max(1, samples))
 }
 
-/// Builds a network for a batch that fits, or for the largest that does, at most 32.
+/// Builds a network for a batch that fits, or for the largest that does, at most 32, and 256 on a GPU.
 ///
 /// - Throws: `CommandError` that says what would fit when the batch does not.
 func compile(

@@ -18,10 +18,16 @@ extension ConvolutionAlgorithm: ExpressibleByArgument {}
 
 /// Where a command computes.
 struct DeviceOptions: ParsableArguments {
-  @Option(help: "The device: its index, kind (cpu, gpu) or part of its name.")
+  @Option(
+    help:
+      "The device: its index, kind (cpu, gpu) or part of its name; for attack also all, or several joined by commas."
+  )
   var device: String?
 
-  @Option(help: "The kernels: cpu or reference; by default those that suit the device.")
+  @Option(
+    help:
+      "The kernels: \(KernelFamily.allCases.map(\.rawValue).joined(separator: ", ")); by default those that suit the device."
+  )
   var family: String?
 
   @Option(help: "Pictures computed together, or auto.")
@@ -32,13 +38,11 @@ struct DeviceOptions: ParsableArguments {
 
   func context() throws -> Context { try Context(device: try Device.matching(device)) }
 
+  /// Where a run is computed that several devices may share.
+  func contexts() throws -> [Context] { try Device.list(device).map { try Context(device: $0) } }
+
   func kernelFamily() throws -> KernelFamily? {
-    guard let family else { return nil }
-    guard let known = KernelFamily(rawValue: family) else {
-      let names = KernelFamily.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--family is one of \(names), not '\(family)'")
-    }
-    return known
+    try blindspot.kernelFamily(named: family)
   }
 
   /// What measures how the work is cut; nil leaves it to the rules.

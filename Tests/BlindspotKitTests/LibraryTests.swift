@@ -91,6 +91,28 @@ private final class SmallWorld {
     #expect(both[0].count == 10)
   }
 
+  @Test(.timeLimit(.minutes(2))) func `networks share pictures, in two attacks at once`()
+    async throws
+  {
+    let world = try SmallWorld()
+    let source = try PictureFolder(world.pictures)
+    let networks = [try world.network(batch: 3), try world.network(batch: 2)]
+    @Sendable func distances(_ networks: [PreparedNetwork]) async throws -> [Int: Double] {
+      var found: [Int: Double] = [:]
+      for try await sample in BoxConstrainedLBFGS().run(on: networks, pictures: source) {
+        found[sample.id] = sample.distance.l2
+      }
+      return found
+    }
+    let alone = try await distances([networks[0]])
+    async let first = distances(networks)
+    async let second = distances(networks.reversed())
+    let both = try await [first, second]
+    #expect(both[0] == alone)
+    #expect(both[1] == alone)
+    #expect(alone.count == 10)
+  }
+
   @Test(.timeLimit(.minutes(2))) func `cancellation stops the attack and is told`() async throws {
     let world = try SmallWorld()
     let network = try world.network(batch: 1)
