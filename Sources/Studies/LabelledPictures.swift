@@ -40,18 +40,20 @@ struct LabelledPictures: Sendable {
       origin: folder.path)
   }
 
-  /// Reads all pictures of a source, which must have labels.
+  /// Reads all pictures of a source.
   ///
-  /// - Parameter origin: What messages call the source.
+  /// - Parameters:
+  ///   - origin: What messages call the source.
+  ///   - defaultLabel: The label of pictures without one; nil if all must have one.
   init(
-    _ source: any PictureSource, classes: Int, origin: String
+    _ source: any PictureSource, classes: Int, origin: String, defaultLabel: Int? = nil
   ) throws(DatasetError) {
     var pixels: [Float] = []
     pixels.reserveCapacity(source.count * source.shape.count)
     var labels: [Int] = []
     for index in 0..<source.count {
       let sample = try source.sample(at: index)
-      guard let label = sample.label else {
+      guard let label = sample.label ?? defaultLabel else {
         throw DatasetError(.missingLabel, origin, "picture \(sample.id) has no label")
       }
       pixels += sample.pixels

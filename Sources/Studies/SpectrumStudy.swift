@@ -5,6 +5,7 @@ import Datasets
 import Foundation
 import Networks
 import Operations
+import Reference
 import Runs
 import Spectrum
 
@@ -98,7 +99,8 @@ public struct SpectrumStudy: Study {
           preprocessing: network.graph.inputShape.first == 3 ? preprocessing : .unit,
           classCount: graph.outputShape.reduce(1, *), limit: limit(environment))
         let read = try LabelledPictures(
-          source, classes: graph.outputShape.reduce(1, *), origin: path.path)
+          source, classes: graph.outputShape.reduce(1, *), origin: path.path,
+          defaultLabel: 0)
         guard read.shape.count == graph.inputShape.reduce(1, *) else {
           throw StudyError(
             "\(path.path): pictures of \(read.shape.count) numbers for \(name), which takes "
@@ -290,18 +292,23 @@ private struct SafeDistance {
   /// nil where the attack failed.
   var found: Double?
 
-  /// The distances of pictures that a network has right.
+  /// The distances to another answer than a network gives to each picture.
   static func measure(
     _ graph: Graph, _ pictures: LabelledPictures, lipschitz: Double, clever: Clever,
     _ environment: StudyEnvironment, name: String
   ) throws -> [SafeDistance] {
-    let attacked = try AttackedPictures(
-      graph, pictures, environment, name: name, target: .untargeted)
     let classes = graph.outputShape.reduce(1, *)
-    let logits = try Classifier(graph, environment).outputs(pictures.pixels)
     let network = try CompiledNetwork(
       graph, context: environment.context, batch: environment.batch ?? (classes > 100 ? 8 : 64),
       family: environment.family)
+    let logits = try Classifier.outputs(network, pictures.pixels)
+    // What a network says is what it can be moved from, right or wrong.
+    let answers = LossReference.argmax(Tensor(shape: [pictures.count, classes], values: logits))
+    let attacked = try AttackedPictures(
+      graph,
+      LabelledPictures(
+        shape: pictures.shape, classes: classes, pixels: pictures.pixels, labels: answers),
+      environment, name: name, target: .untargeted)
     var distances: [SafeDistance] = []
     for (index, result) in attacked.results.enumerated() where result.wasAttempted {
       let own = Array(logits[index * classes..<(index + 1) * classes])
