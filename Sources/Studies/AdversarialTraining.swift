@@ -19,7 +19,7 @@ struct AdversarialTraining {
     /// The minibatch of every turn.
     static let batch = 50
     /// Turns of the pictures before each turn of a pool.
-    static let pictureTurns = 4
+    static let pictureTurns = 9
     /// The examples of a pool.
     static let poolSize = 2000
     /// Turns of a pool after which some of it is replaced.
@@ -27,7 +27,7 @@ struct AdversarialTraining {
     /// The examples that are then replaced.
     static let refresh = 400
     /// Gradient evaluations that one example may cost.
-    static let evaluations = 40
+    static let evaluations = 60
     /// The rate of the first step.
     static let rate: Float = 0.3
     /// What dropout leaves out of the pixels and of hidden units.
@@ -231,7 +231,8 @@ private final class AdversarialPool {
     // In the order of the pictures: that of the results depends on how many slots there are.
     let adversarial = Dictionary(
       found.compactMap { result in
-        result.succeeded ? result.adversarial.map { (result.sample.id, $0) } : nil
+        result.succeeded && result.stopReason == .converged
+          ? result.adversarial.map { (result.sample.id, $0) } : nil
       }, uniquingKeysWith: { first, _ in first })
     for (id, label) in zip(chosen, set.labels) {
       guard let values = adversarial[id] else { continue }
