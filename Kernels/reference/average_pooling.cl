@@ -1,7 +1,7 @@
-// Mean over windows, and its gradient; one work-item for sixteen channels of one pixel.
+// Mean over windows, and its gradient; one work-item for a vector of a pixel's channels.
 // Shapes: input and output [n][row][pixel][channel]; items (channel vectors x columns, rows, n) of
 // what is written.
-// Variants: COUNTS_PADDING; ACCUMULATES, MASKS (gradient).
+// Variants: those of vector.clh; COUNTS_PADDING; ACCUMULATES, MASKS (gradient).
 // Order of summation: forward: tap row, then tap column, ascending, from +0, then division by the
 // count; gradient: dy / count by output row, then output column, ascending, from +0.
 // Source: average pooling as PyTorch and ONNX define it; beyond the padding nothing ever counts.
@@ -44,21 +44,21 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void average_pooling(
   const int columnLow = lowest_tap(firstColumn, dilationColumns);
   const int columnEnd = end_of_taps(firstColumn, dilationColumns, tapColumns, inputColumns);
   const global float *x = input + inputStart + n * inputImage + (long)firstRow * inputRow +
-                          (long)firstColumn * inputPixel + 16 * vector;
-  float16 s = (float16)(0.0f);
+                          (long)firstColumn * inputPixel + ITEM_CHANNELS * vector;
+  floats s = (floats)(0.0f);
   for (int tapRow = rowLow; tapRow < rowEnd; ++tapRow) {
     const global float *xs = x + (long)tapRow * dilationRows * inputRow;
     for (int tapColumn = columnLow; tapColumn < columnEnd; ++tapColumn) {
       s = s + load_channels(xs + (long)tapColumn * dilationColumns * inputPixel,
-                            inputPixel - 16 * vector);
+                            inputPixel - ITEM_CHANNELS * vector);
     }
   }
   const int count = counted_taps(firstRow, dilationRows, tapRows, inputRows, bottom) *
                     counted_taps(firstColumn, dilationColumns, tapColumns, inputColumns, right);
-  if (count > 0) { s = s / (float16)((float)count); }
-  store16(output + outputStart + n * outputImage + (long)row * outputRow +
-              (long)column * outputPixel + 16 * vector,
-          s);
+  if (count > 0) { s = s / (floats)((float)count); }
+  store_floats(output + outputStart + n * outputImage + (long)row * outputRow +
+                   (long)column * outputPixel + ITEM_CHANNELS * vector,
+               s);
 }
 
 __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void average_pooling_gradient(
@@ -83,8 +83,8 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void average_pooling_g
   const int columnLow =
       lowest_window(fromLeft, (tapColumns - 1) * dilationColumns, strideColumns);
   const int columnEnd = end_of_windows(fromLeft, strideColumns, outputColumns);
-  const global float *dy = gradient + gradientStart + n * gradientImage + 16 * vector;
-  float16 s = (float16)(0.0f);
+  const global float *dy = gradient + gradientStart + n * gradientImage + ITEM_CHANNELS * vector;
+  floats s = (floats)(0.0f);
   for (int outputRow = rowLow; outputRow < rowEnd; ++outputRow) {
     if ((fromTop - outputRow * strideRows) % dilationRows != 0) { continue; }
     const int rowCount =
@@ -93,14 +93,14 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void average_pooling_g
       if ((fromLeft - outputColumn * strideColumns) % dilationColumns != 0) { continue; }
       const int count = rowCount * counted_taps(outputColumn * strideColumns - left,
                                                 dilationColumns, tapColumns, columns, right);
-      const float16 share =
-          load16(dy + (long)outputRow * gradientRow + (long)outputColumn * gradientPixel);
-      s = s + share / (float16)((float)count);
+      const floats share =
+          load_floats(dy + (long)outputRow * gradientRow + (long)outputColumn * gradientPixel);
+      s = s + share / (floats)((float)count);
     }
   }
   store_gradient_channels(
       target + targetStart + n * targetImage + (long)row * targetRow +
-          (long)column * targetPixel + 16 * vector,
-      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel + vector, s,
-      targetPixel - 16 * vector);
+          (long)column * targetPixel + ITEM_CHANNELS * vector,
+      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel,
+      ITEM_CHANNELS * vector, s, targetPixel - ITEM_CHANNELS * vector);
 }

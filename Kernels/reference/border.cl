@@ -1,7 +1,7 @@
-// Border filling, and copies between layouts; one work-item for sixteen channels of one pixel.
+// Border filling, and copies between layouts; one work-item for a vector of a pixel's channels.
 // Shapes: tensors [n][row][pixel][channel]; items of the filling (channel vectors x border pixels,
 // n), of the copy (channel vectors x columns, rows, n).
-// Variants: the copy ends as a gradient does (epilogue.clh); dense layouts on both sides.
+// Variants: those of vector.clh; the copy ends as a gradient does; dense layouts on both sides.
 // Order of summation: none; what is copied is added to the stored sum.
 // Source: the layouts of Layout.swift.
 #include "partial.clh"
@@ -33,8 +33,9 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void border_fill(
     column = column < left ? column - left : column - left + columns;
   }
   store_channels(
-      tensor + start + n * image + (long)row * rowStep + (long)column * pixelStep + 16 * vector,
-      (float16)(0.0f), pixelStep - 16 * vector);
+      tensor + start + n * image + (long)row * rowStep + (long)column * pixelStep +
+          ITEM_CHANNELS * vector,
+      (floats)(0.0f), pixelStep - ITEM_CHANNELS * vector);
 }
 
 // Of a source pixel `readable` floats may be touched, of a target pixel `writable`.
@@ -50,12 +51,12 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void copy_pixels(
   if (item >= vectors * columns || row >= rows) { return; }
   const int vector = item % vectors;
   const int column = item / vectors;
-  const float16 v = load_channels(source + sourceStart + n * sourceImage + (long)row * sourceRow +
-                                      (long)column * sourcePixel + 16 * vector,
-                                  readable - 16 * vector);
+  const floats v = load_channels(source + sourceStart + n * sourceImage + (long)row * sourceRow +
+                                     (long)column * sourcePixel + ITEM_CHANNELS * vector,
+                                 readable - ITEM_CHANNELS * vector);
   store_gradient_channels(
       target + targetStart + n * targetImage + (long)row * targetRow +
-          (long)column * targetPixel + 16 * vector,
-      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel + vector, v,
-      writable - 16 * vector);
+          (long)column * targetPixel + ITEM_CHANNELS * vector,
+      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel,
+      ITEM_CHANNELS * vector, v, writable - ITEM_CHANNELS * vector);
 }

@@ -1,12 +1,12 @@
-// Depthwise convolution, one work-item for sixteen channels of one pixel, for the forward pass and,
-// phase by phase, for the gradient of the input.
+// Depthwise convolution, one work-item for a vector of a pixel's channels, for the forward pass
+// and, phase by phase, for the gradient of the input.
 // Shapes: input [n][row][pixel][channel] with a zero border; weights [tap row][tap column]
 // [channels padded to 16]; items (channel vectors x columns, rows, n).
-// Variants: the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL, WRITES_MASK, SETTLES_ZERO.
+// Variants: those of vector.clh, the epilogues, HAS_BIAS, HAS_RESIDUAL, WRITES_MASK, SETTLES_ZERO.
 // Order of summation: tap row, tap column ascending, one fma a product; then + 0 with SETTLES_ZERO;
 // then bias, then residual or stored sum, then activation or mask.
 // Source: the definition of depthwise convolution.
-#include "epilogue.clh"
+#include "vector.clh"
 
 #ifndef GROUP
 #define GROUP 64
@@ -16,9 +16,6 @@
 #endif
 #ifndef HAS_RESIDUAL
 #define HAS_RESIDUAL 0
-#endif
-#ifndef WRITES_MASK
-#define WRITES_MASK 0
 #endif
 #ifndef SETTLES_ZERO
 #define SETTLES_ZERO 0
@@ -49,36 +46,35 @@ WIDE __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void depthwise(
   const int vector = item % vectors;
   const int column = item / vectors;
   const global float *x = input + inputStart + n * inputImage + (long)row * inputRow +
-                          (long)column * inputStep + 16 * vector;
-  const global float *w = weights + 16 * vector;
-  float16 s = (float16)(0.0f);
+                          (long)column * inputStep + ITEM_CHANNELS * vector;
+  const global float *w = weights + ITEM_CHANNELS * vector;
+  floats s = (floats)(0.0f);
   for (int tapRow = 0; tapRow < tapRows; ++tapRow) {
     for (int tapColumn = 0; tapColumn < tapColumns; ++tapColumn) {
-      s = fma(load16(x + tapRow * tapRowStep + tapColumn * tapColumnStep), load16(w), s);
-      w += 16 * vectors;
+      s = fma(load_floats(x + tapRow * tapRowStep + tapColumn * tapColumnStep), load_floats(w), s);
+      w += ITEM_CHANNELS * vectors;
     }
   }
   global float *y = output + outputStart + n * outputImage + (long)row * outputRow +
-                    column * outputPixel + 16 * vector;
+                    column * outputPixel + ITEM_CHANNELS * vector;
 #if SETTLES_ZERO
-  s = s + (float16)(0.0f);
+  s = s + (floats)(0.0f);
 #endif
-#define MASK_WORD                                                                                 \
-  (mask + maskStart + n * maskImage + (long)row * maskRow + column * maskPixel + vector)
+#define MASK_WORDS (mask + maskStart + n * maskImage + (long)row * maskRow + column * maskPixel)
 #if MASKS || ACCUMULATES
-  store_gradient(y, MASK_WORD, s);
+  store_gradient_floats(y, MASK_WORDS, ITEM_CHANNELS * vector, s);
 #else
 #if HAS_BIAS
-  s = s + load16(bias + 16 * vector);
+  s = s + load_floats(bias + ITEM_CHANNELS * vector);
 #endif
 #if HAS_RESIDUAL
-  s = s + load16(residual + residualStart + n * residualImage + (long)row * residualRow +
-                 column * residualPixel + 16 * vector);
+  s = s + load_floats(residual + residualStart + n * residualImage + (long)row * residualRow +
+                 column * residualPixel + ITEM_CHANNELS * vector);
 #endif
-  s = activate(s);
-  store16(y, s);
+  s = activate_floats(s);
+  store_floats(y, s);
 #if WRITES_MASK
-  *MASK_WORD = activation_bits(s);
+  write_bits(MASK_WORDS, ITEM_CHANNELS * vector, s);
 #endif
 #endif
 }

@@ -1,8 +1,8 @@
-// Mean or maximum of each channel of a picture, and its gradient; one work-item for sixteen
-// channels of one sample (gradient: of one pixel).
+// Mean or maximum of each channel of a picture, and its gradient; one work-item for a vector
+// of channels of one sample (gradient: of one pixel).
 // Shapes: input [n][row][pixel][channel], output [n][channel]; state [n][channel], the winner's
 // index row * columns + column, four bytes each.
-// Variants: MAXIMUM, WRITES_STATE (forward); ACCUMULATES, MASKS (gradient).
+// Variants: those of vector.clh; MAXIMUM, WRITES_STATE (forward); ACCUMULATES, MASKS (gradient).
 // Order of summation: row, then column, ascending, from +0, then division by the count; of a
 // maximum the lowest index wins, and the first NaN; gradient: one share for each pixel.
 // Source: global pooling as ONNX defines it.
@@ -27,29 +27,29 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void global_pooling(
   const int vector = (int)get_global_id(0);
   const ulong n = get_global_id(1);
   if (vector >= vectors) { return; }
-  const global float *x = input + inputStart + n * inputImage + 16 * vector;
-  const int room = inputPixel - 16 * vector;
-  float16 result = MAXIMUM ? load_channels(x, room) : (float16)(0.0f);
-  int16 winner = (int16)(0);
+  const global float *x = input + inputStart + n * inputImage + ITEM_CHANNELS * vector;
+  const int room = inputPixel - ITEM_CHANNELS * vector;
+  floats result = MAXIMUM ? load_channels(x, room) : (floats)(0.0f);
+  ints winner = (ints)(0);
   for (int row = 0; row < rows; ++row) {
     for (int column = 0; column < columns; ++column) {
-      const float16 v =
+      const floats v =
           load_channels(x + (long)row * inputRow + (long)column * inputPixel, room);
       if (MAXIMUM) {
         // Larger, or the first NaN.
-        const int16 wins = ~(v <= result) & (result == result);
+        const ints wins = ~(v <= result) & (result == result);
         result = select(result, v, wins);
-        winner = select(winner, (int16)(row * columns + column), wins);
+        winner = select(winner, (ints)(row * columns + column), wins);
       } else {
         result = result + v;
       }
     }
   }
-  if (!MAXIMUM) { result = result / (float16)((float)(rows * columns)); }
+  if (!MAXIMUM) { result = result / (floats)((float)(rows * columns)); }
   if (MAXIMUM && WRITES_STATE) {
-    vstore16(winner, 0, state + stateStart + n * stateImage + 16 * vector);
+    ITEM_NAME(vstore)(winner, 0, state + stateStart + n * stateImage + ITEM_CHANNELS * vector);
   }
-  store16(output + outputStart + n * outputImage + 16 * vector, result);
+  store_floats(output + outputStart + n * outputImage + ITEM_CHANNELS * vector, result);
 }
 
 __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void global_pooling_gradient(
@@ -65,16 +65,18 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void global_pooling_gr
   if (item >= vectors * columns || row >= rows) { return; }
   const int vector = item % vectors;
   const int column = item / vectors;
-  float16 share = load16(gradient + gradientStart + n * gradientImage + 16 * vector);
+  floats share = load_floats(gradient + gradientStart + n * gradientImage + ITEM_CHANNELS * vector);
   if (MAXIMUM) {
-    const int16 winner = vload16(0, state + stateStart + n * stateImage + 16 * vector);
-    share = select((float16)(0.0f), share, winner == (int16)(row * columns + column));
+    const ints winner =
+        ITEM_NAME(vload)(0, state + stateStart + n * stateImage + ITEM_CHANNELS * vector);
+    share = select((floats)(0.0f), share, winner == (ints)(row * columns + column));
   } else {
-    share = share / (float16)((float)(rows * columns));
+    share = share / (floats)((float)(rows * columns));
   }
   store_gradient_channels(
       target + targetStart + n * targetImage + (long)row * targetRow +
-          (long)column * targetPixel + 16 * vector,
-      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel + vector,
-      share, targetPixel - 16 * vector);
+          (long)column * targetPixel + ITEM_CHANNELS * vector,
+      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel,
+      ITEM_CHANNELS * vector,
+      share, targetPixel - ITEM_CHANNELS * vector);
 }

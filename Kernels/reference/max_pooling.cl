@@ -1,8 +1,8 @@
-// Maximum over windows, and its gradient; one work-item for sixteen channels of one pixel.
+// Maximum over windows, and its gradient; one work-item for a vector of a pixel's channels.
 // Shapes: input and output [n][row][pixel][channel]; taps [n][output pixel][channel], a byte each:
 // tap row * tap columns + tap column, 255 for a window outside the picture; items (channel vectors
 // x columns, rows, n) of what is written.
-// Variants: WRITES_STATE (forward); ACCUMULATES, MASKS (gradient).
+// Variants: those of vector.clh; WRITES_STATE (forward); ACCUMULATES, MASKS (gradient).
 // Order of summation: forward none: the lowest tap wins, and the first NaN; gradient: output row,
 // then output column, ascending, from +0.
 // Source: max pooling as PyTorch and ONNX define it; padding never wins.
@@ -37,34 +37,34 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void max_pooling(
   const int columnLow = lowest_tap(firstColumn, dilationColumns);
   const int columnEnd = end_of_taps(firstColumn, dilationColumns, tapColumns, inputColumns);
   const global float *x = input + inputStart + n * inputImage + (long)firstRow * inputRow +
-                          (long)firstColumn * inputPixel + 16 * vector;
-  const int room = inputPixel - 16 * vector;
-  float16 best = (float16)(-INFINITY);
-  int16 winner = (int16)(255);
+                          (long)firstColumn * inputPixel + ITEM_CHANNELS * vector;
+  const int room = inputPixel - ITEM_CHANNELS * vector;
+  floats best = (floats)(-INFINITY);
+  ints winner = (ints)(255);
   if (rowLow < rowEnd && columnLow < columnEnd) {
     best = load_channels(x + (long)rowLow * dilationRows * inputRow +
                              (long)columnLow * dilationColumns * inputPixel,
                          room);
-    winner = (int16)(rowLow * tapColumns + columnLow);
+    winner = (ints)(rowLow * tapColumns + columnLow);
   }
   for (int tapRow = rowLow; tapRow < rowEnd; ++tapRow) {
     const global float *xs = x + (long)tapRow * dilationRows * inputRow;
     for (int tapColumn = columnLow; tapColumn < columnEnd; ++tapColumn) {
-      const float16 v =
+      const floats v =
           load_channels(xs + (long)tapColumn * dilationColumns * inputPixel, room);
       // Larger, or the first NaN.
-      const int16 wins = ~(v <= best) & (best == best);
+      const ints wins = ~(v <= best) & (best == best);
       best = select(best, v, wins);
-      winner = select(winner, (int16)(tapRow * tapColumns + tapColumn), wins);
+      winner = select(winner, (ints)(tapRow * tapColumns + tapColumn), wins);
     }
   }
-  store16(output + outputStart + n * outputImage + (long)row * outputRow +
-              (long)column * outputPixel + 16 * vector,
-          best);
+  store_floats(output + outputStart + n * outputImage + (long)row * outputRow +
+                   (long)column * outputPixel + ITEM_CHANNELS * vector,
+               best);
   if (WRITES_STATE) {
-    vstore16(convert_uchar16(winner), 0,
-             taps + tapsStart + n * tapsImage + ((long)row * columns + column) * outputPixel +
-                 16 * vector);
+    store_bytes(taps + tapsStart + n * tapsImage +
+                    ((long)row * columns + column) * outputPixel + ITEM_CHANNELS * vector,
+                winner);
   }
 }
 
@@ -91,9 +91,9 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void max_pooling_gradi
   const int columnLow =
       lowest_window(fromLeft, (tapColumns - 1) * dilationColumns, strideColumns);
   const int columnEnd = end_of_windows(fromLeft, strideColumns, outputColumns);
-  const global float *dy = gradient + gradientStart + n * gradientImage + 16 * vector;
-  const global uchar *winners = taps + tapsStart + n * tapsImage + 16 * vector;
-  float16 s = (float16)(0.0f);
+  const global float *dy = gradient + gradientStart + n * gradientImage + ITEM_CHANNELS * vector;
+  const global uchar *winners = taps + tapsStart + n * tapsImage + ITEM_CHANNELS * vector;
+  floats s = (floats)(0.0f);
   for (int outputRow = rowLow; outputRow < rowEnd; ++outputRow) {
     const int rowDistance = fromTop - outputRow * strideRows;
     if (rowDistance % dilationRows != 0) { continue; }
@@ -102,16 +102,16 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void max_pooling_gradi
       const int columnDistance = fromLeft - outputColumn * strideColumns;
       if (columnDistance % dilationColumns != 0) { continue; }
       const int tap = rowTap + columnDistance / dilationColumns;
-      const int16 winner = convert_int16(
-          vload16(0, winners + ((long)outputRow * outputColumns + outputColumn) * tapsPixel));
-      const float16 share =
-          load16(dy + (long)outputRow * gradientRow + (long)outputColumn * gradientPixel);
-      s = s + select((float16)(0.0f), share, winner == (int16)(tap));
+      const ints winner = load_bytes(
+          winners + ((long)outputRow * outputColumns + outputColumn) * tapsPixel);
+      const floats share =
+          load_floats(dy + (long)outputRow * gradientRow + (long)outputColumn * gradientPixel);
+      s = s + select((floats)(0.0f), share, winner == (ints)(tap));
     }
   }
   store_gradient_channels(
       target + targetStart + n * targetImage + (long)row * targetRow +
-          (long)column * targetPixel + 16 * vector,
-      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel + vector, s,
-      targetPixel - 16 * vector);
+          (long)column * targetPixel + ITEM_CHANNELS * vector,
+      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel,
+      ITEM_CHANNELS * vector, s, targetPixel - ITEM_CHANNELS * vector);
 }

@@ -117,7 +117,7 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void pad_pixels_gradie
   store_gradient_channels(
       target + targetStart + n * targetImage + (long)row * targetRow +
           (long)column * targetPixel + 16 * vector,
-      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel + vector, s,
+      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel, 16 * vector, s,
       targetPixel - 16 * vector);
 }
 
@@ -218,6 +218,6 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void pad_gradient(
   store_gradient_channels(
       target + targetStart + n * targetImage + (long)row * targetRow +
           (long)column * targetPixel + 16 * vector,
-      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel + vector,
-      vload16(0, lanes), targetPixel - 16 * vector);
+      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel,
+      16 * vector, vload16(0, lanes), targetPixel - 16 * vector);
 }

@@ -3,8 +3,9 @@
 // Variants: FUNCTION 0 activation only, 1 sigmoid, 2 tanh, 3 exp, 4 log, 5 sqrt, 6 negate,
 // 7 absolute; the constants of items.clh and epilogue.clh.
 // Order of summation: none; gradients round as in Reference/Pointwise.swift. Source: our own.
-#include "elementary.clh"
 #include "items.clh"
+#define CANONICAL_WIDTH ITEM_CHANNELS
+#include "elementary.clh"
 
 #ifndef FUNCTION
 #define FUNCTION 0
@@ -15,25 +16,25 @@ ITEMS_KERNEL void pointwise_forward(const global float *x, const place x_place, 
                                     const ulong mask_start, const uint4 extents) {
   if (!item_exists(extents)) return;
   const item i = this_item(extents);
-  const float16 v = load_input(x + item_offset(x_place, i), i.count);
+  const floats v = load_input(x + item_offset(x_place, i), i.count);
 #if FUNCTION == 1
-  const float16 s = canonical_sigmoid(v);
+  const floats s = canonical_sigmoid(v);
 #elif FUNCTION == 2
-  const float16 s = canonical_tanh(v);
+  const floats s = canonical_tanh(v);
 #elif FUNCTION == 3
-  const float16 s = canonical_exp(v);
+  const floats s = canonical_exp(v);
 #elif FUNCTION == 4
-  const float16 s = canonical_log(v);
+  const floats s = canonical_log(v);
 #elif FUNCTION == 5
-  const float16 s = sqrt(v);
+  const floats s = sqrt(v);
 #elif FUNCTION == 6
-  const float16 s = -v;
+  const floats s = -v;
 #elif FUNCTION == 7
-  const float16 s = fabs(v);
+  const floats s = fabs(v);
 #else
-  const float16 s = v;
+  const floats s = v;
 #endif
-  store_output(y + item_offset(y_place, i), mask + item_word(mask_start, i, extents), s);
+  store_output(y + item_offset(y_place, i), mask + mask_start, item_bit(i, extents), s);
 }
 
 // Kept is the output for sigmoid, tanh, exp and sqrt, the input for log and absolute.
@@ -44,30 +45,30 @@ ITEMS_KERNEL void pointwise_gradient(const global float *gradient, const place g
                                      const uint4 extents) {
   if (!item_exists(extents)) return;
   const item i = this_item(extents);
-  const float16 dy = load16(gradient + item_offset(gradient_place, i));
+  const floats dy = load_floats(gradient + item_offset(gradient_place, i));
 #if FUNCTION == 4 || FUNCTION == 7
-  const float16 v = load_input(kept + item_offset(kept_place, i), i.count);
+  const floats v = load_input(kept + item_offset(kept_place, i), i.count);
 #elif FUNCTION != 0 && FUNCTION != 6
-  const float16 v = load16(kept + item_offset(kept_place, i));
+  const floats v = load_floats(kept + item_offset(kept_place, i));
 #endif
 #if FUNCTION == 1
-  const float16 s = dy * (v * ((float16)(1.0f) - v));
+  const floats s = dy * (v * ((floats)(1.0f) - v));
 #elif FUNCTION == 2
-  const float16 s = dy * fma(-v, v, (float16)(1.0f));
+  const floats s = dy * fma(-v, v, (floats)(1.0f));
 #elif FUNCTION == 3
-  const float16 s = dy * v;
+  const floats s = dy * v;
 #elif FUNCTION == 4
-  const float16 s = dy / v;
+  const floats s = dy / v;
 #elif FUNCTION == 5
-  const float16 s = dy / (v + v);
+  const floats s = dy / (v + v);
 #elif FUNCTION == 6
-  const float16 s = -dy;
+  const floats s = -dy;
 #elif FUNCTION == 7
-  const float16 zero = (float16)(0.0f);
-  const float16 s = select(select(zero, -dy, v < zero), dy, v > zero);
+  const floats zero = (floats)(0.0f);
+  const floats s = select(select(zero, -dy, v < zero), dy, v > zero);
 #else
-  const float16 s = dy;
+  const floats s = dy;
 #endif
   store_input_gradient(target + item_offset(target_place, i),
-                       mask + item_word(mask_start, i, extents), s, i.count);
+                       mask + mask_start, item_bit(i, extents), s, i.count);
 }

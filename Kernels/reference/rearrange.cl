@@ -59,6 +59,6 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void rearrange(
   store_gradient_channels(
       target + targetStart + n * targetImage + (long)row * targetRow +
           (long)column * targetPixel + 16 * vector,
-      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel + vector, v,
+      mask + maskStart + n * maskImage + ((long)row * columns + column) * maskPixel, 16 * vector, v,
       targetPixel - 16 * vector);
 }

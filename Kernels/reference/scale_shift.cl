@@ -11,11 +11,12 @@
 
 #if REVERSES
 // The channels C - 1 - c of a pixel for the lanes c of a work-item.
-static inline float16 load_mirrored(const global float *pixel, const item i) {
-  float lanes[16];
-  for (uint c = 0; c < 16; c++)
-    lanes[c] = c < i.count ? pixel[(ulong)(i.count - 1 - c)] : 0.0f;
-  return vload16(0, lanes);
+static inline floats load_mirrored(const global float *pixel, const item i) {
+  float lanes[ITEM_CHANNELS];
+  for (int c = 0; c < ITEM_CHANNELS; c++) {
+    lanes[c] = c < i.count ? pixel[i.count - 1 - c] : 0.0f;
+  }
+  return ITEM_NAME(vload)(0, lanes);
 }
 #endif
 
@@ -26,12 +27,12 @@ ITEMS_KERNEL void scale_shift_forward(const global float *x, const place x_place
   if (!item_exists(extents)) return;
   const item i = this_item(extents);
 #if REVERSES
-  const float16 v = load_mirrored(x + pixel_offset(x_place, i), i);
+  const floats v = load_mirrored(x + pixel_offset(x_place, i), i);
 #else
-  const float16 v = load_input(x + item_offset(x_place, i), i.count);
+  const floats v = load_input(x + item_offset(x_place, i), i.count);
 #endif
-  const float16 s = fma(v, load16(scale + i.channel), load16(shift + i.channel));
-  store_output(y + item_offset(y_place, i), mask + item_word(mask_start, i, extents), s);
+  const floats s = fma(v, load_floats(scale + i.channel), load_floats(shift + i.channel));
+  store_output(y + item_offset(y_place, i), mask + mask_start, item_bit(i, extents), s);
 }
 
 // The scales are those of the channels that are read.
@@ -42,11 +43,11 @@ ITEMS_KERNEL void scale_shift_gradient(const global float *gradient, const place
   if (!item_exists(extents)) return;
   const item i = this_item(extents);
 #if REVERSES
-  const float16 dy = load_mirrored(gradient + pixel_offset(gradient_place, i), i);
+  const floats dy = load_mirrored(gradient + pixel_offset(gradient_place, i), i);
 #else
-  const float16 dy = load16(gradient + item_offset(gradient_place, i));
+  const floats dy = load_floats(gradient + item_offset(gradient_place, i));
 #endif
   store_input_gradient(target + item_offset(target_place, i),
-                       mask + item_word(mask_start, i, extents),
-                       dy * load16(scale + i.channel), i.count);
+                       mask + mask_start, item_bit(i, extents),
+                       dy * load_floats(scale + i.channel), i.count);
 }

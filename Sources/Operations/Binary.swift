@@ -116,14 +116,17 @@ public struct Binary: Operation {
     let sources = try operands(inputs, recorder, y.layout)
     let a = BinaryAccess(sources.a, writing: y.layout, broadcast: y.layout)
     let b = BinaryAccess(sources.b, writing: y.layout, broadcast: y.layout)
+    let vector = recorder.vector(y, mask: output.mask).alignedBy(a.wholeVectors + b.wholeVectors)
     let program = try recorder.program(
       "reference/binary",
-      functionConstant + [("LOADS_A", a.kind), ("LOADS_B", b.kind)]
+      functionConstant + vector.constants + [("LOADS_A", a.kind), ("LOADS_B", b.kind)]
         + recorder.constants(y.layout, output, activation))
     let mask = try recorder.bytesOrPlaceholder(output.mask)
     try recorder.launch(
-      program, "binary_forward", recorder.items(y.layout), a.buffer, a.place, a.steps, b.buffer,
-      b.place, b.steps, y.buffer, Place(y), mask.buffer, mask.firstWord, Extents(y.layout))
+      program, "binary_forward", recorder.items(y.layout, vector), a.buffer, a.place, a.steps,
+      b.buffer,
+      b.place, b.steps, y.buffer, Place(y), mask.buffer, mask.firstWord,
+      Extents(y.layout, vector))
   }
 
   /// Records the gradient with respect to one input, one launch.
@@ -143,17 +146,21 @@ public struct Binary: Operation {
     let a = readsA ? BinaryAccess(sources.a, writing: layout, broadcast: whole) : dy.unread
     let b = readsB ? BinaryAccess(sources.b, writing: layout, broadcast: whole) : dy.unread
     let loops = BinaryAccess.loops(writing: layout, broadcast: whole)
+    let vector = recorder.vector(target.tensor).alignedBy(
+      a.wholeVectors + b.wholeVectors + dy.wholeVectors)
     let program = try recorder.program(
       "reference/binary",
-      functionConstant + [
+      functionConstant + vector.constants + [
         ("POSITION", "\(operand)"), ("REDUCES", loops == [1, 1, 1] ? "0" : "1"),
         ("LOADS_A", a.kind), ("LOADS_B", b.kind), ("LOADS_DY", dy.kind),
       ] + recorder.constants(gradient, target))
     let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
     try recorder.launch(
-      program, "binary_gradient", recorder.items(layout), dy.buffer, dy.place, dy.steps, a.buffer,
+      program, "binary_gradient", recorder.items(layout, vector), dy.buffer, dy.place, dy.steps,
+      a.buffer,
       a.place, a.steps, b.buffer, b.place, b.steps, target.tensor.buffer, Place(target.tensor),
-      mask.buffer, mask.firstWord, Extents(loops[0], loops[1], loops[2], 0), Extents(layout))
+      mask.buffer, mask.firstWord, Extents(loops[0], loops[1], loops[2], 0),
+      Extents(layout, vector))
   }
 
   private var functionConstant: [(String, String)] {
@@ -234,6 +241,14 @@ private struct BinaryAccess {
   private init(_ other: BinaryAccess, kind: String) {
     (buffer, place, steps) = (other.buffer, other.place, other.steps)
     self.kind = kind
+  }
+
+  /// The numbers of a place that is read by whole vectors.
+  var wholeVectors: [Int] {
+    guard kind == "1" else { return [] }
+    return [place, steps].flatMap { place in
+      (0..<4).map { Int(place.numbers[$0]) }
+    }
   }
 
   /// The same arguments for a tensor that the kernel does not read.

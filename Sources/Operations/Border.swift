@@ -8,9 +8,11 @@ public func recordBorderFill(_ recorder: Recorder, _ tensor: DeviceTensor) throw
   let width = border.left + layout.width + border.right
   let pixels = (border.top + border.bottom) * width + layout.height * (border.left + border.right)
   guard pixels > 0 else { return }
-  let vectors = layout.channelGroups
+  let vector = recorder.vector(tensor)
+  let vectors = vector.items(layout)
   try recorder.launch(
-    try recorder.program("reference/border", [recorder.groupConstant]), "border_fill",
+    try recorder.program("reference/border", vector.constants + [recorder.groupConstant]),
+    "border_fill",
     Grid([vectors * pixels, recorder.batch], groups: [recorder.groupSize, 1]), tensor.buffer,
     tensor.start, UInt64(layout.imageStride), Int32(layout.rowStride),
     Int32(layout.channelStride), Int32(layout.height), Int32(layout.width), Int32(border.top),
@@ -104,9 +106,13 @@ extension Recorder {
     target.checkMask()
     let layout = target.tensor.layout
     let mask = try bytesOrPlaceholder(target.mask?.bits)
+    let vector = vector().alignedBy(
+      [source, block].flatMap {
+        [$0.start, $0.imageStride, $0.rowStride, $0.pixelStride]
+      })
     let program = try program(
-      "reference/border", [groupConstant] + EpilogueConstants.gradient(target))
-    let vectors = (block.channels + 15) / 16
+      "reference/border", vector.constants + [groupConstant] + EpilogueConstants.gradient(target))
+    let vectors = vector.items((block.channels + 15) / 16)
     try launch(
       program, "copy_pixels",
       Grid([vectors * block.columns, block.rows, batch], groups: [groupSize, 1, 1]),

@@ -96,20 +96,30 @@ extension Recorder {
       }
     }
     let mask = try bytesOrPlaceholder(epilogue.mask)
+    let inputStart = start(input, sum.inputStart)
+    let outputStart = start(output, sum.outputStart)
+    let residualStart = start(epilogue.residual, 0)
+    let vector = vector(mask: epilogue.mask).alignedBy([
+      Int(inputStart), sum.inputImage, sum.inputRow, sum.inputStep, sum.tapRowStep,
+      sum.tapColumnStep, Int(outputStart), sum.outputImage, sum.outputRow, sum.outputPixel,
+      Int(residualStart), sum.residualImage, sum.residualRow, sum.residualPixel,
+    ])
+    let items = vector.items(vectors)
     let program = try program(
-      "reference/depthwise", constants(epilogue) + [("GROUP", "\(groupSize)")])
+      "reference/depthwise",
+      vector.constants + constants(epilogue) + [("GROUP", "\(groupSize)")])
     try launch(
       program, "depthwise",
-      Grid([vectors * sum.columns, sum.rows, sum.images], groups: [groupSize, 1, 1]),
-      input.buffer, start(input, sum.inputStart), weights,
+      Grid([items * sum.columns, sum.rows, sum.images], groups: [groupSize, 1, 1]),
+      input.buffer, inputStart, weights,
       try bias(epilogue, count: vectors * 16), (epilogue.residual ?? output).buffer,
-      start(epilogue.residual, 0), output.buffer, start(output, sum.outputStart),
+      residualStart, output.buffer, outputStart,
       mask.buffer, UInt64(mask.offset / 2 + sum.maskStart),
       Int32(sum.rows), Int32(sum.columns), Int32(sum.taps.height), Int32(sum.taps.width),
       UInt64(sum.inputImage), Int32(sum.inputRow), Int32(sum.inputStep), Int32(sum.tapRowStep),
       Int32(sum.tapColumnStep), UInt64(sum.residualImage), Int32(sum.residualRow),
       Int32(sum.residualPixel), UInt64(sum.outputImage), Int32(sum.outputRow),
       Int32(sum.outputPixel), UInt64(sum.maskImage), Int32(sum.maskRow), Int32(sum.maskPixel),
-      Int32(vectors))
+      Int32(items))
   }
 }

@@ -78,19 +78,20 @@ extension GlobalPooling {
     let to = output.tensor.layout
     precondition(to.pixels == 1, "global pooling to \(to.shape)")
     let state = try recorder.bytesOrPlaceholder(output.state)
+    let vector = recorder.vector(input, output.tensor)
     let program = try recorder.program(
       "reference/global_pooling",
-      [
+      vector.constants + [
         recorder.groupConstant, ("MAXIMUM", reduction == .maximum ? "1" : "0"),
         ("WRITES_STATE", output.state == nil ? "0" : "1"),
       ])
     try recorder.launch(
       program, "global_pooling",
-      Grid([to.channelGroups, recorder.batch], groups: [recorder.groupSize, 1]), input.buffer,
+      Grid([vector.items(to), recorder.batch], groups: [recorder.groupSize, 1]), input.buffer,
       input.start, UInt64(from.imageStride), Int32(from.rowStride), Int32(from.channelStride),
       Int32(from.height), Int32(from.width), output.tensor.buffer, output.tensor.start,
       UInt64(to.imageStride), state.buffer, UInt64(state.offset / 4), UInt64(to.interior),
-      Int32(to.channelGroups))
+      Int32(vector.items(to)))
   }
 
   /// Records adding this operation's share to the gradient of an input.
@@ -103,16 +104,18 @@ extension GlobalPooling {
     let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
     precondition(reduction == .average || saved.state != nil, "no state of \(kind)")
     let state = try recorder.bytesOrPlaceholder(saved.state)
+    let vector = recorder.vector(gradient, target.tensor)
     let program = try recorder.program(
       "reference/global_pooling",
-      [recorder.groupConstant, ("MAXIMUM", reduction == .maximum ? "1" : "0")]
+      vector.constants + [recorder.groupConstant, ("MAXIMUM", reduction == .maximum ? "1" : "0")]
         + EpilogueConstants.gradient(target))
     try recorder.launch(
-      program, "global_pooling_gradient", recorder.pixelGrid(to), gradient.buffer,
+      program, "global_pooling_gradient", recorder.pixelGrid(to, vectors: vector.items(to)),
+      gradient.buffer,
       gradient.start, UInt64(gradient.layout.imageStride), state.buffer, UInt64(state.offset / 4),
       UInt64(saved.outputLayout.interior), target.tensor.buffer, target.tensor.start,
       UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride), mask.buffer,
       mask.firstWord, UInt64(to.interior / 16), Int32(to.channelStride / 16), Int32(to.height),
-      Int32(to.width), Int32(to.channelGroups))
+      Int32(to.width), Int32(vector.items(to)))
   }
 }

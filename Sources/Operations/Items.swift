@@ -35,9 +35,9 @@ extension KernelVector<SIMD4<UInt32>> {
   }
 
   /// The work-items of a sample, those of a pixel, the pixels of a row, the channels: `items.clh`.
-  init(_ layout: Layout) {
-    self.init(
-      layout.pixels * layout.channelGroups, layout.channelGroups, layout.width, layout.channels)
+  init(_ layout: Layout, _ vector: ItemVector) {
+    let items = vector.items(layout)
+    self.init(layout.pixels * items, items, layout.width, layout.channels)
   }
 }
 
@@ -47,11 +47,6 @@ extension Layout {
 }
 
 extension Recorder {
-  /// One work-item for sixteen channels of each pixel of each sample.
-  func items(_ layout: Layout) -> Grid {
-    Grid([layout.pixels * layout.channelGroups, batch], groups: [groupSize, 1])
-  }
-
   /// The constants of `items.clh` and `epilogue.clh` for a forward pass.
   func constants(
     _ input: Layout, _ output: ForwardTarget, _ activation: Activation

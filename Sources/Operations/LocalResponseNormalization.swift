@@ -68,12 +68,14 @@ public struct LocalResponseNormalization: Operation {
         Place(x), y.buffer, Place(y), KernelVector(extentOf: y.layout), KernelVector(numbers),
         Int32(rows))
     }
+    let vector = recorder.vector(x, y)
     let program = try recorder.program(
       "reference/local_response_normalization",
-      recorder.constants(x.layout, output, activation))
+      vector.constants + recorder.constants(x.layout, output, activation))
     try recorder.launch(
-      program, "normalization_forward", recorder.items(y.layout), x.buffer, Place(x), y.buffer,
-      Place(y), Extents(y.layout), KernelVector(window), KernelVector(numbers))
+      program, "normalization_forward", recorder.items(y.layout, vector), x.buffer, Place(x),
+      y.buffer,
+      Place(y), Extents(y.layout, vector), KernelVector(window), KernelVector(numbers))
   }
 
   /// Records the gradient with respect to one input, one launch.
@@ -95,15 +97,16 @@ public struct LocalResponseNormalization: Operation {
         KernelVector(extentOf: dx.layout), mask.buffer, mask.firstWord, KernelVector(numbers),
         Int32(rows))
     }
-    let program = try recorder.program(
-      "reference/local_response_normalization",
-      recorder.constants(gradient, target))
     let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
     let dx = target.tensor
+    let vector = recorder.vector(gradient, x, dx)
+    let program = try recorder.program(
+      "reference/local_response_normalization",
+      vector.constants + recorder.constants(gradient, target))
     try recorder.launch(
-      program, "normalization_gradient", recorder.items(dx.layout), gradient.buffer,
+      program, "normalization_gradient", recorder.items(dx.layout, vector), gradient.buffer,
       Place(gradient), x.buffer, Place(x), dx.buffer, Place(dx), mask.buffer, mask.firstWord,
-      Extents(dx.layout), KernelVector(window), KernelVector(numbers))
+      Extents(dx.layout, vector), KernelVector(window), KernelVector(numbers))
   }
 
   /// A power costs as much time as so many bytes of memory.

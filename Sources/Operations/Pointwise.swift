@@ -95,12 +95,14 @@ public struct Pointwise: Operation {
     _ recorder: Recorder, inputs: [DeviceTensor], output: ForwardTarget
   ) throws(ComputeError) {
     let (x, y) = (inputs[0], output.tensor)
+    let vector = recorder.vector(x, y, mask: output.mask)
     let program = try recorder.program(
-      "reference/pointwise", functionConstant + recorder.constants(x.layout, output, activation))
+      "reference/pointwise",
+      functionConstant + vector.constants + recorder.constants(x.layout, output, activation))
     let mask = try recorder.bytesOrPlaceholder(output.mask)
     try recorder.launch(
-      program, "pointwise_forward", recorder.items(y.layout), x.buffer, Place(x), y.buffer,
-      Place(y), mask.buffer, mask.firstWord, Extents(y.layout))
+      program, "pointwise_forward", recorder.items(y.layout, vector), x.buffer, Place(x), y.buffer,
+      Place(y), mask.buffer, mask.firstWord, Extents(y.layout, vector))
   }
 
   /// Records the gradient with respect to one input, one launch.
@@ -108,16 +110,19 @@ public struct Pointwise: Operation {
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
     to target: GradientTarget
   ) throws(ComputeError) {
-    let program = try recorder.program(
-      "reference/pointwise", functionConstant + recorder.constants(gradient, target))
     // A function that keeps nothing does not read this argument.
     let kept = saved.output ?? saved.inputs[0] ?? gradient
+    let vector = recorder.vector(gradient, kept, target.tensor)
+    let program = try recorder.program(
+      "reference/pointwise",
+      functionConstant + vector.constants + recorder.constants(gradient, target))
     let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
     let layout = target.tensor.layout
     try recorder.launch(
-      program, "pointwise_gradient", recorder.items(layout), gradient.buffer, Place(gradient),
+      program, "pointwise_gradient", recorder.items(layout, vector), gradient.buffer,
+      Place(gradient),
       kept.buffer, Place(kept), target.tensor.buffer, Place(target.tensor), mask.buffer,
-      mask.firstWord, Extents(layout))
+      mask.firstWord, Extents(layout, vector))
   }
 
   private var functionConstant: [(String, String)] {

@@ -110,31 +110,37 @@ extension Pooling {
         Int32(to.channelGroups), Int32(rows))
     case .maximum:
       let state = try recorder.bytesOrPlaceholder(output.state)
+      let vector = recorder.vector(input, output.tensor)
       let program = try recorder.program(
         "reference/max_pooling",
-        [recorder.groupConstant, ("WRITES_STATE", output.state == nil ? "0" : "1")])
+        vector.constants + [
+          recorder.groupConstant, ("WRITES_STATE", output.state == nil ? "0" : "1"),
+        ])
       try recorder.launch(
-        program, "max_pooling", recorder.pixelGrid(to), input.buffer, input.start,
+        program, "max_pooling", recorder.pixelGrid(to, vectors: vector.items(to)), input.buffer,
+        input.start,
         UInt64(from.imageStride), Int32(from.rowStride), Int32(from.channelStride),
         Int32(from.height), Int32(from.width), output.tensor.buffer, output.tensor.start,
         UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride), Int32(to.height),
         Int32(to.width), state.buffer, UInt64(state.offset), UInt64(to.interior),
         Int32(window.kernel.height), Int32(window.kernel.width), Int32(window.stride.height),
         Int32(window.stride.width), Int32(window.padding.top), Int32(window.padding.left),
-        Int32(window.dilation.height), Int32(window.dilation.width), Int32(to.channelGroups))
+        Int32(window.dilation.height), Int32(window.dilation.width), Int32(vector.items(to)))
     case .average(let countsPadding):
+      let vector = recorder.vector(input, output.tensor)
       let program = try recorder.program(
         "reference/average_pooling",
-        [recorder.groupConstant, ("COUNTS_PADDING", countsPadding ? "1" : "0")])
+        vector.constants + [recorder.groupConstant, ("COUNTS_PADDING", countsPadding ? "1" : "0")])
       try recorder.launch(
-        program, "average_pooling", recorder.pixelGrid(to), input.buffer, input.start,
+        program, "average_pooling", recorder.pixelGrid(to, vectors: vector.items(to)), input.buffer,
+        input.start,
         UInt64(from.imageStride), Int32(from.rowStride), Int32(from.channelStride),
         Int32(from.height), Int32(from.width), output.tensor.buffer, output.tensor.start,
         UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride), Int32(to.height),
         Int32(to.width), Int32(window.kernel.height), Int32(window.kernel.width),
         Int32(window.stride.height), Int32(window.stride.width), Int32(window.padding.top),
         Int32(window.padding.left), Int32(window.padding.bottom), Int32(window.padding.right),
-        Int32(window.dilation.height), Int32(window.dilation.width), Int32(to.channelGroups))
+        Int32(window.dilation.height), Int32(window.dilation.width), Int32(vector.items(to)))
     }
   }
 
@@ -167,10 +173,12 @@ extension Pooling {
         Int32(rows))
     case .maximum:
       guard let state = saved.state else { preconditionFailure("no state of \(kind)") }
+      let vector = recorder.vector(gradient, target.tensor)
       let program = try recorder.program(
-        "reference/max_pooling", [recorder.groupConstant] + ending)
+        "reference/max_pooling", vector.constants + [recorder.groupConstant] + ending)
       try recorder.launch(
-        program, "max_pooling_gradient", recorder.pixelGrid(to), gradient.buffer, gradient.start,
+        program, "max_pooling_gradient", recorder.pixelGrid(to, vectors: vector.items(to)),
+        gradient.buffer, gradient.start,
         UInt64(from.imageStride), Int32(from.rowStride), Int32(from.channelStride),
         Int32(from.height), Int32(from.width), state.buffer, UInt64(state.offset),
         UInt64(saved.outputLayout.interior), Int32(saved.outputLayout.channelStride),
@@ -179,13 +187,16 @@ extension Pooling {
         Int32(to.channelStride / 16), Int32(to.height), Int32(to.width),
         Int32(window.kernel.height), Int32(window.kernel.width), Int32(window.stride.height),
         Int32(window.stride.width), Int32(window.padding.top), Int32(window.padding.left),
-        Int32(window.dilation.height), Int32(window.dilation.width), Int32(to.channelGroups))
+        Int32(window.dilation.height), Int32(window.dilation.width), Int32(vector.items(to)))
     case .average(let countsPadding):
+      let vector = recorder.vector(gradient, target.tensor)
       let program = try recorder.program(
         "reference/average_pooling",
-        [recorder.groupConstant, ("COUNTS_PADDING", countsPadding ? "1" : "0")] + ending)
+        vector.constants + [recorder.groupConstant, ("COUNTS_PADDING", countsPadding ? "1" : "0")]
+          + ending)
       try recorder.launch(
-        program, "average_pooling_gradient", recorder.pixelGrid(to), gradient.buffer,
+        program, "average_pooling_gradient", recorder.pixelGrid(to, vectors: vector.items(to)),
+        gradient.buffer,
         gradient.start, UInt64(from.imageStride), Int32(from.rowStride),
         Int32(from.channelStride), Int32(from.height), Int32(from.width), target.tensor.buffer,
         target.tensor.start, UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride),
@@ -194,7 +205,7 @@ extension Pooling {
         Int32(window.kernel.width), Int32(window.stride.height), Int32(window.stride.width),
         Int32(window.padding.top), Int32(window.padding.left), Int32(window.padding.bottom),
         Int32(window.padding.right), Int32(window.dilation.height), Int32(window.dilation.width),
-        Int32(to.channelGroups))
+        Int32(vector.items(to)))
     }
   }
 }

@@ -70,14 +70,15 @@ public struct ScaleShift: Operation {
       return try recordRows(
         recorder, "scale_shift_rows", from: x, to: GradientTarget(tensor: y), scale, shift)
     }
+    let vector = recorder.vector(x, y, mask: output.mask)
     let program = try recorder.program(
       "reference/scale_shift",
-      reversesConstant + recorder.constants(x.layout, output, activation))
+      reversesConstant + vector.constants + recorder.constants(x.layout, output, activation))
     let mask = try recorder.bytesOrPlaceholder(output.mask)
     try recorder.launch(
-      program, "scale_shift_forward", recorder.items(y.layout), x.buffer, Place(x),
+      program, "scale_shift_forward", recorder.items(y.layout, vector), x.buffer, Place(x),
       try Buffer(recorder.context, padded(scale)), try Buffer(recorder.context, padded(shift)),
-      y.buffer, Place(y), mask.buffer, mask.firstWord, Extents(y.layout))
+      y.buffer, Place(y), mask.buffer, mask.firstWord, Extents(y.layout, vector))
   }
 
   /// Records the gradient with respect to one input, one launch.
@@ -90,14 +91,17 @@ public struct ScaleShift: Operation {
       return try recordRows(
         recorder, "scale_shift_rows_gradient", from: gradient, to: target, factors, shift)
     }
+    let vector = recorder.vector(gradient, target.tensor)
     let program = try recorder.program(
-      "reference/scale_shift", reversesConstant + recorder.constants(gradient, target))
+      "reference/scale_shift",
+      reversesConstant + vector.constants + recorder.constants(gradient, target))
     let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
     let layout = target.tensor.layout
     try recorder.launch(
-      program, "scale_shift_gradient", recorder.items(layout), gradient.buffer, Place(gradient),
+      program, "scale_shift_gradient", recorder.items(layout, vector), gradient.buffer,
+      Place(gradient),
       try Buffer(recorder.context, padded(factors)), target.tensor.buffer, Place(target.tensor),
-      mask.buffer, mask.firstWord, Extents(layout))
+      mask.buffer, mask.firstWord, Extents(layout, vector))
   }
 
   /// Records either pass between rows without padding channels: sixteen floats a work-item, whatever
@@ -109,17 +113,22 @@ public struct ScaleShift: Operation {
     let layout = target.tensor.layout
     let channels = layout.channels
     precondition(source.layout.isUnpadded && target.mask == nil, "rows with padding or mask")
+    let length = layout.width * channels
+    let vector = recorder.vector().alignedBy(
+      [source, target.tensor].flatMap {
+        [Int($0.start), $0.layout.imageStride, $0.layout.rowStride]
+      })
     let program = try recorder.program(
       "reference/scale_shift_rows",
-      reversesConstant + EpilogueConstants.gradient(target)
+      reversesConstant + vector.constants + EpilogueConstants.gradient(target)
         + [("CHANNELS", "\(channels)"), recorder.groupConstant])
-    let length = layout.width * channels
     // From any channel on, sixteen floats of the pattern.
     let pattern = { (values: [Float]) in (0..<channels + 16).map { values[$0 % channels] } }
     try recorder.launch(
       program, kernel,
       Grid(
-        [(length + 15) / 16, layout.height, recorder.batch], groups: [recorder.groupSize, 1, 1]),
+        [vector.items((length + 15) / 16), layout.height, recorder.batch],
+        groups: [recorder.groupSize, 1, 1]),
       source.buffer, Place(source), target.tensor.buffer, Place(target.tensor),
       try Buffer(recorder.context, pattern(scale)), try Buffer(recorder.context, pattern(shift)),
       UInt32(length))

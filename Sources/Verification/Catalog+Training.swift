@@ -130,7 +130,7 @@ extension OperationCatalog {
         return CatalogCase(
           "matmul",
           "\(m)x\(n)x\(k), transposes \(transposesA) \(transposesB), alpha \(alpha), beta \(beta)",
-          families: nil
+          families: [.reference, .gpu]
         ) { (context, family) throws(ComputeError) in
           try multiply(context, family, product, m, n, k)
         }
