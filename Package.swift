@@ -32,7 +32,7 @@ let package = Package(
       name: "Blindspot",
       targets: [
         "BlindspotKit", "Compute", "Networks", "ModelFiles", "Datasets", "Attacks", "Runs",
-        "Studies",
+        "Spectrum", "Studies",
       ]),
     .executable(name: "blindspot", targets: ["blindspot"]),
   ],
@@ -74,11 +74,12 @@ let package = Package(
     module(
       "BlindspotKit",
       ["Attacks", "Compute", "Datasets", "ModelFiles", "Networks", "Operations", "Reference"]),
+    module("Spectrum", ["Compute", "Networks", "Operations", "Reference"]),
     module(
       "Studies",
       [
         "Attacks", "BlindspotKit", "Compute", "Datasets", "Digests", "ModelFiles", "Networks",
-        "Operations", "Reference", "Runs",
+        "Operations", "Reference", "Runs", "Spectrum",
       ]),
     module("Verification", ["Compute", "Operations", "Reference", "Networks", "Kernels"]),
     .executableTarget(
@@ -111,6 +112,8 @@ let package = Package(
     tests(
       "AttacksTests", ["Support", "Attacks", "Networks", "Operations", "Compute", "Reference"]),
     tests("RunsTests", ["Support", "Runs", "Datasets"]),
+    tests(
+      "SpectrumTests", ["Support", "Spectrum", "Networks", "Operations", "Compute", "Reference"]),
     tests("StudiesTests", ["Support", "Studies", "Compute", "Datasets", "Runs"]),
     tests("BlindspotKitTests", ["Support", "BlindspotKit", "Operations", "Reference"]),
     tests(

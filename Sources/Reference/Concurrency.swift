@@ -6,7 +6,7 @@ import Dispatch
 /// prescribed order, so the result does not depend on the number of threads.
 ///
 /// - Parameter work: multiply-adds of all indices together, roughly.
-func concurrently(_ count: Int, work: Int, _ body: (Int) -> Void) {
+package func concurrently(_ count: Int, work: Int, _ body: (Int) -> Void) {
   if count > 1, work > 50_000 {
     withoutActuallyEscaping(body) { body in
       // Sound because the indices write separate places and all end before this call returns.

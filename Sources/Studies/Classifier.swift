@@ -15,11 +15,18 @@ struct Classifier {
 
   /// The outputs one after another, for inputs one after another.
   func outputs(_ inputs: [Float]) throws(ComputeError) -> [Float] {
+    try Self.outputs(network, inputs)
+  }
+
+  /// The outputs of any compiled network one after another, for inputs one after another.
+  static func outputs(
+    _ network: CompiledNetwork, _ inputs: [Float]
+  ) throws(ComputeError) -> [Float] {
     let size = network.graph.inputShape.reduce(1, *)
     let width = network.graph.outputShape.reduce(1, *)
     var outputs: [Float] = []
-    for start in stride(from: 0, to: inputs.count, by: Self.batch * size) {
-      let end = min(inputs.count, start + Self.batch * size)
+    for start in stride(from: 0, to: inputs.count, by: network.batch * size) {
+      let end = min(inputs.count, start + network.batch * size)
       let count = (end - start) / size
       try network.write(
         Tensor(shape: [count] + network.graph.inputShape, values: Array(inputs[start..<end])))

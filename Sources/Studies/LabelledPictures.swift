@@ -35,14 +35,26 @@ struct LabelledPictures: Sendable {
   ///
   /// - Throws: `DatasetError`, also when a label is missing.
   init(_ folder: URL, split: DatasetSplit, classes: Int = 10) throws(DatasetError) {
-    let source = try openPictures(folder, classCount: classes, split: split)
+    try self.init(
+      openPictures(folder, classCount: classes, split: split), classes: classes,
+      origin: folder.path)
+  }
+
+  /// Reads all pictures of a source.
+  ///
+  /// - Parameters:
+  ///   - origin: What messages call the source.
+  ///   - defaultLabel: The label of pictures without one; nil if all must have one.
+  init(
+    _ source: any PictureSource, classes: Int, origin: String, defaultLabel: Int? = nil
+  ) throws(DatasetError) {
     var pixels: [Float] = []
     pixels.reserveCapacity(source.count * source.shape.count)
     var labels: [Int] = []
     for index in 0..<source.count {
       let sample = try source.sample(at: index)
-      guard let label = sample.label else {
-        throw DatasetError(.missingLabel, folder.path, "picture \(sample.id) has no label")
+      guard let label = sample.label ?? defaultLabel else {
+        throw DatasetError(.missingLabel, origin, "picture \(sample.id) has no label")
       }
       pixels += sample.pixels
       labels.append(label)

@@ -89,19 +89,31 @@ struct NetworkTrainer {
     let seed = environment.seed &+ model.seedOffset
     switch model.kind {
     case .fullyConnected(let hidden):
+      let decay = Dictionary(
+        uniqueKeysWithValues: zip(hidden + [training.classes], model.lambdas).enumerated().map {
+          ("fc\($0 + 1)", StudyModel.decay(lambda: $1.1, units: $1.0))
+        })
+      if let regime = model.regime {
+        let epochs = plan.epochs(
+          plan.adversarialEpochs, pictures: training.count, batch: TrainingPlan.batch)
+        let adversarial = AdversarialTraining(
+          environment: environment, name: model.name, hidden: hidden, regime: regime, decay: decay,
+          epochs: epochs, seed: seed)
+        return try graph(
+          model, training,
+          NamedParameters(adversarial.parameters(training, from: GlorotParameters(seed: seed))))
+      }
       // Pixels as channels of one place: devices pad the channels of each place to whole vectors.
       let set = try TrainingSet(
         pictures: Tensor(
           shape: [training.count, training.shape.count, 1, 1], values: training.pixels),
         labels: training.labels, classes: training.classes)
       var network = try graph(model, training, GlorotParameters(seed: seed), isFlat: true)
-      let decay = Dictionary(
-        uniqueKeysWithValues: zip(hidden + [training.classes], model.lambdas).enumerated().map {
-          ("fc\($0 + 1)", StudyModel.decay(lambda: $1.1, units: $1.0))
-        })
-      if !hidden.isEmpty {
+      if let widest = hidden.max() {
+        // Sums over more units take shorter steps.
         network = try descend(
-          model, network, set, epochs: plan.startEpochs, rate: 0.3, decay: decay, seed: seed)
+          model, network, set, epochs: plan.startEpochs, rate: 0.3 * min(1, 200 / Float(widest)),
+          decay: decay, seed: seed)
       }
       network = try minimize(
         model, network, set, decay: decay,

@@ -71,6 +71,7 @@ public enum StudyCatalog {
   /// Every study.
   public static let all: [any Study] = [
     DistortionStudy(), TransferStudy(), SubsetsStudy(), ArchitecturesStudy(),
+    AdversarialTrainingStudy(), SpectrumStudy(),
   ]
 
   /// The study of a name; throws with the names there are.

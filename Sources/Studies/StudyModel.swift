@@ -29,6 +29,8 @@ struct StudyModel: Sendable, Hashable {
   var lambdas: [Double]
   /// How the network is described in tables.
   var description: String
+  /// What it is trained against; nil for the training that the paper's tables tell of.
+  var regime: TrainingRegime?
   /// What is added to the study's seed for the first weights.
   var seedOffset: UInt64 = 0
   /// What the paper has, if the network is one of the paper's.

@@ -13,15 +13,17 @@ struct TrainingPlan: Sendable {
   var autoencoderEpochs: Int
   /// Epochs of gradient descent for convolutional networks.
   var convolutionalEpochs: Int
+  /// Epochs of networks that are trained against distortions.
+  var adversarialEpochs: Int
 
   /// What the figures of the pages come from.
   static let full = TrainingPlan(
     startEpochs: 25, evaluations: 40, layerEvaluations: 400, autoencoderEpochs: 40,
-    convolutionalEpochs: 6)
+    convolutionalEpochs: 6, adversarialEpochs: 24)
   /// Close to it, in a fraction of the time.
   static let quick = TrainingPlan(
     startEpochs: 12, evaluations: 15, layerEvaluations: 150, autoencoderEpochs: 8,
-    convolutionalEpochs: 2)
+    convolutionalEpochs: 2, adversarialEpochs: 4)
 
   /// The minibatch of gradient descent.
   static let batch = 50
@@ -51,9 +53,14 @@ struct TrainingPlan: Sendable {
   /// What a model's weights depend on, besides the pictures.
   func settings(for model: StudyModel, seed: UInt64) -> [String: JSONValue] {
     var settings: [String: JSONValue] = [
-      "model": .string(model.name), "seed": .string("\(seed)"), "recipe": 7,
+      "model": .string(model.name), "seed": .string("\(seed)"), "recipe": 8,
       "lambdas": .array(model.lambdas.map { .number($0) }),
     ]
+    if let regime = model.regime {
+      settings["regime"] = .string(regime.name)
+      settings["epochs"] = .integer(Int64(adversarialEpochs))
+      return settings
+    }
     switch model.kind {
     case .fullyConnected(let hidden):
       settings["start_epochs"] = .integer(Int64(hidden.isEmpty ? 0 : startEpochs))

@@ -95,26 +95,16 @@ struct LoadedModel {
 
 /// Loads an ONNX file or builds an architecture by name.
 func loadModel(_ name: String, weights: String? = nil, seed: UInt64) throws -> LoadedModel {
-  if let architecture = Architecture(rawValue: name) {
-    guard let weights else {
-      return LoadedModel(
-        graph: try architecture.graph(parameters: RandomParameters(seed: seed)), path: name,
-        digest: sha256(Data("\(name) \(seed)".utf8)))
+  let weights = weights.map { URL(fileURLWithPath: $0) }
+  let network = try Network(named: name, weights: weights, seed: seed)
+  let isFile = Architecture(rawValue: name) == nil
+  let contents =
+    if let file = isFile ? URL(fileURLWithPath: name) : weights {
+      try Data(contentsOf: file, options: .mappedIfSafe)
+    } else {
+      Data("\(name) \(seed)".utf8)
     }
-    let url = URL(fileURLWithPath: weights)
-    let file = try Safetensors(contentsOf: url)
-    return LoadedModel(
-      graph: try architecture.graph(parameters: NamedParameters(file.tensors)), path: name,
-      digest: sha256(try Data(contentsOf: url)))
-  }
-  let url = URL(fileURLWithPath: name)
-  guard FileManager.default.fileExists(atPath: url.path) else {
-    let names = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
-    throw CommandError("\(name): no such file, and no built-in architecture (\(names))")
-  }
-  return LoadedModel(
-    graph: try loadONNX(from: url).graph, path: name,
-    digest: sha256(try Data(contentsOf: url, options: .mappedIfSafe)))
+  return LoadedModel(graph: network.graph, path: name, digest: sha256(contents))
 }
 
 /// Which pictures, and how they become the network's input.

@@ -35,11 +35,12 @@ private let modules = [
     ["Attacks", "Compute", "Datasets", "ModelFiles", "Networks", "Operations", "Reference"]),
   Module("Verification", ["Networks", "Operations", "Compute", "Kernels", "Reference"]),
   Module("Runs", ["Datasets", "Digests", "GRDB"]),
+  Module("Spectrum", ["Compute", "Networks", "Operations", "Reference"]),
   Module(
     "Studies",
     [
       "Attacks", "BlindspotKit", "Compute", "Datasets", "Digests", "ModelFiles", "Networks",
-      "Operations", "Reference", "Runs",
+      "Operations", "Reference", "Runs", "Spectrum",
     ]),
   Module(
     "blindspot",

@@ -3,15 +3,15 @@ import Operations
 import Reference
 
 /// An operation whose parameters live in device memory: its forward pass reads them anew in every
-/// run, its gradient pass also leaves their gradients.
+/// run, its gradient pass also leaves their gradients where they are asked for.
 ///
 /// On the CPU reference path it is what it was before training.
 struct TrainedOperation<Base: TrainableOperation>: Operation {
   let base: Base
   /// Where the parameters live.
   let parameters: LiveParameters
-  /// Where their gradients go.
-  let gradients: LiveParameters
+  /// Where their gradients go; nil if only the input's gradient is asked for.
+  let gradients: LiveParameters?
 
   var kind: String { base.kind }
 
@@ -35,10 +35,10 @@ struct TrainedOperation<Base: TrainableOperation>: Operation {
     base.inputGradients(inputs: inputs, output: output, gradient: gradient)
   }
 
-  /// What the operation needs, and its input: the gradient of the weights reads it.
+  /// What the operation needs, and its input if the gradient of the weights reads it.
   func needs(inputs: [Layout], output: Layout) -> Needs {
     var needs = base.needs(inputs: inputs, output: output)
-    needs.inputs.insert(0)
+    if gradients != nil { needs.inputs.insert(0) }
     return needs
   }
 
@@ -62,7 +62,7 @@ struct TrainedOperation<Base: TrainableOperation>: Operation {
     _ recorder: Recorder, of position: Int, gradient: DeviceTensor, saved: Saved,
     to target: GradientTarget
   ) throws(ComputeError) {
-    if position == 0 {
+    if position == 0, let gradients {
       guard let input = saved.inputs[0] else { preconditionFailure("no input of \(kind)") }
       try base.recordParameterGradients(
         recorder, input: input, gradient: gradient, to: gradients)
@@ -84,7 +84,7 @@ extension TrainedOperation: ActivationFusing {
 
 extension TrainableOperation {
   /// The same operation with its parameters in device memory.
-  func trained(parameters: LiveParameters, gradients: LiveParameters) -> any Operation {
+  func trained(parameters: LiveParameters, gradients: LiveParameters?) -> any Operation {
     TrainedOperation(base: self, parameters: parameters, gradients: gradients)
   }
 }

@@ -35,6 +35,7 @@ final class TrainedParameters {
   let velocities: Buffer<Float>
   let gradients: Buffer<Float>
 
+  /// The first parameters are the graph's own.
   init(_ graph: Graph, context: Context) throws(ComputeError) {
     var slots: [Slot] = []
     var initial: [Float] = []
@@ -58,14 +59,34 @@ final class TrainedParameters {
     try gradients.fill(0)
   }
 
+  /// The parameters of another graph, for a graph whose nodes have the names and shapes of some of
+  /// its nodes.
+  init(_ graph: Graph, sharing other: TrainedParameters) {
+    slots = graph.nodes.enumerated().compactMap { index, node in
+      guard let operation = node.operation as? any TrainableOperation else { return nil }
+      guard var slot = other.slots.first(where: { $0.name == node.name }) else {
+        preconditionFailure("no parameters of '\(node.name)' to share")
+      }
+      precondition(
+        slot.shape == operation.weights.shape && slot.bias?.count == operation.bias?.count,
+        "parameters of '\(node.name)' in another shape")
+      slot.node = index
+      return slot
+    }
+    (values, velocities, gradients) = (other.values, other.velocities, other.gradients)
+  }
+
   /// The graph with its parameters in device memory.
-  func live(_ graph: Graph) -> Graph {
+  ///
+  /// - Parameter withGradients: Whether gradient passes leave the parameters' gradients too.
+  func live(_ graph: Graph, withGradients: Bool = true) -> Graph {
     replacing(graph) { slot, operation in
-      operation.trained(
-        parameters: LiveParameters(
-          buffer: values, weights: slot.weights.lowerBound, bias: slot.bias?.lowerBound),
-        gradients: LiveParameters(
-          buffer: gradients, weights: slot.weights.lowerBound, bias: slot.bias?.lowerBound))
+      func place(_ buffer: Buffer<Float>) -> LiveParameters {
+        LiveParameters(
+          buffer: buffer, weights: slot.weights.lowerBound, bias: slot.bias?.lowerBound)
+      }
+      return operation.trained(
+        parameters: place(values), gradients: withGradients ? place(gradients) : nil)
     }
   }
 

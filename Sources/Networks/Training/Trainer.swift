@@ -1,6 +1,6 @@
 public import Compute
 public import Operations
-import Reference
+public import Reference
 
 /// Trains a graph on a device: cross-entropy, minibatches in an order drawn from a seed, gradient
 /// descent with momentum and quadratic weight decay.
@@ -56,17 +56,24 @@ public final class Trainer {
   ///   - context: The device.
   ///   - batch: Pictures of a minibatch, at least 1.
   ///   - family: The kernels to prefer, by default those that suit the device.
+  ///   - other: A trainer whose parameters and velocities are trained further, those of equally named
+  ///     nodes; nil for parameters of its own, which begin as the graph's.
   /// - Throws: `ComputeError` when a kernel cannot be built or the memory is not there.
   public init(
     _ graph: Graph, context: Context, batch: Int, family: KernelFamily? = nil,
-    settings: TrainingSettings = TrainingSettings()
+    settings: TrainingSettings = TrainingSettings(), sharing other: Trainer? = nil
   ) throws(ComputeError) {
     precondition(
       graph.outputShape.count == 1 && graph.outputShape[0] > 1, "logits \(graph.outputShape)")
     let graph = graph.with(convolution: .direct)
     self.graph = graph
     self.settings = settings
-    let parameters = try TrainedParameters(graph, context: context)
+    let parameters =
+      if let other {
+        TrainedParameters(graph, sharing: other.parameters)
+      } else {
+        try TrainedParameters(graph, context: context)
+      }
     self.parameters = parameters
     let network = try CompiledNetwork(
       parameters.live(graph), context: context, batch: batch, family: family)
@@ -137,6 +144,36 @@ public final class Trainer {
     var total = Progress()
     try add(to: &total, set.labels)
     return total
+  }
+
+  /// The gradient of the mean cross-entropy with respect to each picture, at the present weights.
+  ///
+  /// - Parameter set: At most a batch of pictures.
+  /// - Returns: The batch + input shape; samples that are not there have zeros.
+  public func inputGradients(of set: TrainingSet) throws(ComputeError) -> Tensor<Float> {
+    check(set)
+    precondition(set.count <= network.batch, "\(set.count) pictures for \(network.batch) slots")
+    try load(
+      0..<set.count, network.input.layout.pack(set.pictures.values, batch: set.count), set.labels)
+    try network.forward()
+    try lossPass.run()
+    try network.gradient()
+    return try network.readInputGradient()
+  }
+
+  /// A network whose nodes take the parameters of equally named nodes as they are at each pass.
+  ///
+  /// - Parameters:
+  ///   - graph: A part of the trained graph, for instance; its own parameters do not matter.
+  ///   - batch: Samples of a batch.
+  ///   - withGradient: Whether the gradient of the input is wanted.
+  public func network(
+    _ graph: Graph, batch: Int, withGradient: Bool = true
+  ) throws(ComputeError) -> CompiledNetwork {
+    let parameters = TrainedParameters(graph, sharing: parameters)
+    return try CompiledNetwork(
+      parameters.live(graph.with(convolution: .direct), withGradients: false),
+      context: network.context, batch: batch, family: network.family, withGradient: withGradient)
   }
 
   /// The loss and error of the present weights on any number of pictures.
