@@ -1,7 +1,7 @@
 # `make demo` and `make test` do everything on a fresh Debian 12 with Swift 6.3; the other targets
 # are the parts of the check that .ci/run makes of a change.
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint kernel-lint oclgrind check-nvidia peers dependencies clean
+.PHONY: help demo test build lint kernel-lint oclgrind check-nvidia device-bundle peers dependencies clean
 
 SWIFT ?= swift
 PYTHON ?= python3
@@ -22,6 +22,7 @@ help:
 	@echo "make kernel-lint  compile every kernel in every variant, warnings as errors"
 	@echo "make oclgrind     run the kernels in a simulator that finds races and stray accesses"
 	@echo "make check-nvidia assemble the GPU's kernels for sm_90: registers, spills, local memory"
+	@echo "make device-bundle  a folder that measures a GPU where nothing is installed"
 	@echo "make peers        compare numbers and speed with peers, in a venv (SIZE=full: hours)"
 	@echo "make clean        remove what was built"
 
@@ -52,6 +53,10 @@ oclgrind: build
 check-nvidia:
 	@Scripts/install-dependencies clang-15 libclc-15 python3-pip
 	@Scripts/check-nvidia
+
+# Linked statically, in a build folder of its own; see Benchmarks/device/bundle.py.
+device-bundle: dependencies
+	@$(PYTHON) Benchmarks/device/bundle.py --swift $(SWIFT)
 
 peers: build
 	@PYTHON=$(PYTHON) Scripts/run-peers $(PEERS) $(SIZE)
