@@ -7,7 +7,7 @@ import Operations
 import Reference
 
 /// Trains fully connected sigmoid networks against distorted pictures and distorted outputs of
-/// layers, as section 4.2 of Szegedy et al. (2013) tells of it.
+/// layers, as section 4.2 of Szegedy and others (2013) tells of it.
 ///
 /// For each level there is a pool of examples: what the layers below make of a picture, changed as
 /// little as box-constrained L-BFGS can until the layers above give another class, with the picture's
@@ -100,8 +100,9 @@ struct AdversarialTraining {
     return try trainer.trainedGraph().namedParameters
   }
 
-  /// Pictures after steps along the sign of the gradient from a random point of the ball (Madry et
-  /// al. 2017).
+  /// Pictures after steps along the sign of the gradient from a random point of the ball.
+  ///
+  /// Madry and others (2017).
   private func distorted(
     _ set: TrainingSet, _ trainer: Trainer, turn: Int, classes: Int
   ) throws -> TrainingSet {
