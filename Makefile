@@ -1,7 +1,8 @@
 # `make demo` and `make test` do everything on a fresh Debian 12 with Swift 6.3; the other targets
 # are the parts of the check that .ci/run makes of a change.
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint kernel-lint oclgrind check-nvidia peers dependencies clean
+.PHONY: help demo test build lint kernel-lint oclgrind check-nvidia pages peers dependencies
+.PHONY: test-dependencies clean
 
 SWIFT ?= swift
 PYTHON ?= python3
@@ -11,6 +12,9 @@ SOURCES := Package.swift Plugins Sources Tests Benchmarks $(wildcard Kernels/*.s
 # one program at a time anyway, and not every driver likes many threads.
 TEST_ENVIRONMENT := POCL_CACHE_DIR=$(CURDIR)/.build/pocl-cache BLINDSPOT_CACHE=off
 PEERS := .build/peers
+PAGES := .build/pages
+# The folder with MNIST's four IDX files.
+DATA ?= ../shared/data/mnist
 # quick, or full for what Benchmarks/Results.md records.
 SIZE ?= quick
 
@@ -22,11 +26,15 @@ help:
 	@echo "make kernel-lint  compile every kernel in every variant, warnings as errors"
 	@echo "make oclgrind     run the kernels in a simulator that finds races and stray accesses"
 	@echo "make check-nvidia assemble the GPU's kernels for sm_90: registers, spills, local memory"
+	@echo "make pages        run every study quickly, open its page in Chromium (DATA=MNIST's folder)"
 	@echo "make peers        compare numbers and speed with peers, in a venv (SIZE=full: hours)"
 	@echo "make clean        remove what was built"
 
 dependencies:
 	@Scripts/install-dependencies
+
+test-dependencies:
+	@Scripts/install-dependencies chromium
 
 build: dependencies
 	$(SWIFT) build -c release --product blindspot
@@ -34,7 +42,7 @@ build: dependencies
 demo: build
 	.build/release/blindspot demo
 
-test: dependencies
+test: test-dependencies
 	$(SWIFT) build -c release --build-tests
 	@mkdir -p .build/pocl-cache
 	$(TEST_ENVIRONMENT) $(SWIFT) test -c release --skip-build --no-parallel
@@ -52,6 +60,11 @@ oclgrind: build
 check-nvidia:
 	@Scripts/install-dependencies clang-15 libclc-15 python3-pip
 	@Scripts/check-nvidia
+
+pages: build test-dependencies
+	$(SWIFT) build -c release --build-tests
+	.build/release/blindspot study all --quick --limit 5 --data $(DATA) --output $(PAGES)
+	BLINDSPOT_PAGES=$(PAGES) $(SWIFT) test -c release --skip-build --filter 'PageTests'
 
 peers: build
 	@PYTHON=$(PYTHON) Scripts/run-peers $(PEERS) $(SIZE)
