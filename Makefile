@@ -1,7 +1,8 @@
 # `make demo` and `make test` do everything on a fresh Debian 12 with Swift 6.3; the other targets
 # are the parts of the check that .ci/run makes of a change.
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint kernel-lint oclgrind check-nvidia device-bundle peers dependencies clean
+.PHONY: help demo test build lint kernel-lint oclgrind check-nvidia device-bundle pages peers
+.PHONY: dependencies test-dependencies clean
 
 SWIFT ?= swift
 PYTHON ?= python3
@@ -11,6 +12,9 @@ SOURCES := Package.swift Plugins Sources Tests Benchmarks $(wildcard Kernels/*.s
 # one program at a time anyway, and not every driver likes many threads.
 TEST_ENVIRONMENT := POCL_CACHE_DIR=$(CURDIR)/.build/pocl-cache BLINDSPOT_CACHE=off
 PEERS := .build/peers
+PAGES := .build/pages
+# The folder with MNIST's four IDX files.
+DATA ?= ../shared/data/mnist
 # quick, or full for what Benchmarks/Results.md records.
 SIZE ?= quick
 
@@ -23,11 +27,15 @@ help:
 	@echo "make oclgrind     run the kernels in a simulator that finds races and stray accesses"
 	@echo "make check-nvidia assemble the GPU's kernels for sm_90: registers, spills, local memory"
 	@echo "make device-bundle  a folder that measures a GPU where nothing is installed"
+	@echo "make pages        run every study quickly, open its page in Chromium (DATA=MNIST's folder)"
 	@echo "make peers        compare numbers and speed with peers, in a venv (SIZE=full: hours)"
 	@echo "make clean        remove what was built"
 
 dependencies:
 	@Scripts/install-dependencies
+
+test-dependencies:
+	@Scripts/install-dependencies chromium
 
 build: dependencies
 	$(SWIFT) build -c release --product blindspot
@@ -35,7 +43,7 @@ build: dependencies
 demo: build
 	.build/release/blindspot demo
 
-test: dependencies
+test: test-dependencies
 	$(SWIFT) build -c release --build-tests
 	@mkdir -p .build/pocl-cache
 	$(TEST_ENVIRONMENT) $(SWIFT) test -c release --skip-build --no-parallel
@@ -57,6 +65,11 @@ check-nvidia:
 # Linked statically, in a build folder of its own; see Benchmarks/device/bundle.py.
 device-bundle: dependencies
 	@$(PYTHON) Benchmarks/device/bundle.py --swift $(SWIFT)
+
+pages: build test-dependencies
+	$(SWIFT) build -c release --build-tests
+	.build/release/blindspot study all --quick --limit 5 --data $(DATA) --output $(PAGES)
+	BLINDSPOT_PAGES=$(PAGES) $(SWIFT) test -c release --skip-build --filter 'PageTests'
 
 peers: build
 	@PYTHON=$(PYTHON) Scripts/run-peers $(PEERS) $(SIZE)

@@ -84,7 +84,7 @@ package enum HTMLPage {
     max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
     h1 { font-size: 1.5rem; line-height: 1.2; }
     h2 { font-size: 1.15rem; margin-top: 2rem; }
-    .scroll { overflow-x: auto; max-width: 100%; }
+    .scroll { overflow-x: auto; max-width: 100%; margin: 1rem 0; }
     table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
     caption { text-align: left; padding: .3rem 0; color: #444; }
     th, td { padding: .25rem .6rem; border-bottom: 1px solid #ccc; text-align: right; \
@@ -98,8 +98,11 @@ package enum HTMLPage {
     font-size: .875rem; }
     dd { margin: 0; min-width: 0; }
     @media print { body { max-width: none; padding: 0; font-size: 11pt; } \
-    figure, table { break-inside: avoid; } .scroll { overflow: visible; } \
-    table { font-size: 7.5pt; } th, td { padding: .1rem .3rem; white-space: normal; } }
+    h1, h2 { break-after: avoid; } figure, table { break-inside: avoid; } \
+    figure img { width: auto; max-height: 24cm; } \
+    .scroll { overflow: visible; } table { font-size: 7.5pt; } \
+    th, td { padding: .1rem .3rem; white-space: normal; overflow-wrap: break-word; } \
+    td:first-child { overflow-wrap: anywhere; } }
 
     """
 }

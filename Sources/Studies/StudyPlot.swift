@@ -73,11 +73,17 @@ public struct StudyPlot: Sendable {
 /// The drawing of a plot; lengths are in units of the view box.
 private struct PlotDrawing {
   /// Colours that the colour-blind tell apart (Okabe and Ito 2008).
-  private static let colours = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"]
+  private static let colours = [
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#000000", "#f0e442",
+  ]
   private static let width = 560.0
   private static let plotHeight = 220.0
   private static let left = 58.0
   private static let right = 8.0
+  /// How wide a letter is at most on the average, in fonts as wide as DejaVu Sans.
+  private static let letter = 7.5
+  /// Slanted names rise by this angle, in degrees.
+  private static let slant = 35.0
 
   let plot: StudyPlot
   private let ticks: [Double]
@@ -100,16 +106,39 @@ private struct PlotDrawing {
     return stride(from: first, through: max(last, first + 1), by: 1).map { $0 * step }
   }
 
-  private var legendHeight: Double { 18 * Double((plot.series.count + 1) / 2) }
+  /// Long names of series stand below each other, others in pairs.
+  private var legendColumns: Int {
+    Self.length(of: plot.series.map(\.name)) > 220 ? 1 : 2
+  }
+  private var legendHeight: Double {
+    18 * Double((plot.series.count + legendColumns - 1) / legendColumns)
+  }
   private var top: Double { 10 + legendHeight }
   private var bottom: Double { top + Self.plotHeight }
-  private var isSlanted: Bool {
-    guard case .categories(let names) = plot.axis else { return false }
-    return Double(names.map(\.count).max() ?? 0) * 6.5 > slot
+  private var categories: [String] {
+    guard case .categories(let names) = plot.axis else { return [] }
+    return names
   }
-  private var height: Double { bottom + (isSlanted ? 84 : 44) }
+  private var isSlanted: Bool { Self.length(of: categories) > slot }
+  /// How far the first slanted names reach beyond the left edge.
+  private var overhang: Double {
+    guard isSlanted else { return 0 }
+    return categories.enumerated().reduce(0) { most, name in
+      let length = Self.length(of: [name.element]) * cos(Self.slant * .pi / 180)
+      return max(most, length - Self.left - slot * (Double(name.offset) + 0.5) + 4)
+    }.rounded(.up)
+  }
+  private var height: Double {
+    guard isSlanted else { return bottom + 44 }
+    return bottom + 26 + Self.length(of: categories) * sin(Self.slant * .pi / 180)
+  }
   private var slot: Double {
     (Self.width - Self.left - Self.right) / Double(max(1, plot.axis.count))
+  }
+
+  /// The length of the longest text, as far as it can be known without the font.
+  private static func length(of texts: [String]) -> Double {
+    letter * Double(texts.map(\.count).max() ?? 0)
   }
 
   private func y(_ value: Double) -> Double {
@@ -119,7 +148,8 @@ private struct PlotDrawing {
 
   var svg: String {
     var text =
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(Int(Self.width)) \(Int(height))\" "
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"\(Int(-overhang)) 0 "
+      + "\(Int(Self.width + overhang)) \(Int(height))\" "
       + "role=\"img\" aria-label=\"\(escaped(plot.caption))\" font-family=\"sans-serif\" "
       + "font-size=\"12\">\n"
     for tick in ticks {
@@ -129,8 +159,8 @@ private struct PlotDrawing {
     text += "<text transform=\"translate(13 \(f(top + Self.plotHeight / 2))) rotate(-90)\" "
     text += "text-anchor=\"middle\">\(escaped(plot.quantity))</text>\n"
     for (index, series) in plot.series.enumerated() {
-      let x = Self.left + Double(index % 2) * 245
-      let y = 14 + 18 * Double(index / 2)
+      let x = Self.left + Double(index % legendColumns) * 245
+      let y = 14 + 18 * Double(index / legendColumns)
       text += "<rect x=\"\(f(x))\" y=\"\(f(y - 10))\" width=\"12\" height=\"12\" "
       text += "fill=\"\(colour(index))\"/>\n" + label(x + 18, y, series.name, "start")
     }
@@ -156,7 +186,7 @@ private struct PlotDrawing {
       }
       let x = start + 0.4 * slot
       if isSlanted {
-        text += "<text transform=\"translate(\(f(x)) \(f(bottom + 14))) rotate(-35)\" "
+        text += "<text transform=\"translate(\(f(x)) \(f(bottom + 14))) rotate(\(-Self.slant))\" "
         text += "text-anchor=\"end\">\(escaped(name))</text>\n"
       } else {
         text += label(x, bottom + 18, name, "middle")

@@ -101,6 +101,10 @@ import Testing
         _ = try PNG.decode([UInt8](bytes), file: report.study)
       }
       #expect(page.contains("<svg") && !page.contains("NaN"))
+      // Without Chromium the suite PageTests says that it is absent.
+      guard Browser.isWanted else { continue }
+      let defects = try PageInspection(browser: Browser()).defects(of: page)
+      #expect(defects.isEmpty, "\(report.study): \(defects.joined(separator: "\n"))")
     }
   }
 
