@@ -1,8 +1,8 @@
 # `make demo` and `make test` do everything on a fresh Debian 12 with Swift 6.3; the other targets
 # are the parts of the check that .ci/run makes of a change.
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint kernel-lint oclgrind check-nvidia pages peers dependencies
-.PHONY: test-dependencies clean
+.PHONY: help demo test build lint kernel-lint oclgrind check-nvidia device-bundle peers dependencies
+.PHONY: pages test-dependencies clean
 
 SWIFT ?= swift
 PYTHON ?= python3
@@ -27,6 +27,7 @@ help:
 	@echo "make oclgrind     run the kernels in a simulator that finds races and stray accesses"
 	@echo "make check-nvidia assemble the GPU's kernels for sm_90: registers, spills, local memory"
 	@echo "make pages        run every study quickly, open its page in Chromium (DATA=MNIST's folder)"
+	@echo "make device-bundle  a folder that measures a GPU where nothing is installed"
 	@echo "make peers        compare numbers and speed with peers, in a venv (SIZE=full: hours)"
 	@echo "make clean        remove what was built"
 
@@ -65,6 +66,10 @@ pages: build test-dependencies
 	$(SWIFT) build -c release --build-tests
 	.build/release/blindspot study all --quick --limit 5 --data $(DATA) --output $(PAGES)
 	BLINDSPOT_PAGES=$(PAGES) $(SWIFT) test -c release --skip-build --filter 'PageTests'
+
+# Linked statically, in a build folder of its own; see Benchmarks/device/bundle.py.
+device-bundle: dependencies
+	@$(PYTHON) Benchmarks/device/bundle.py --swift $(SWIFT)
 
 peers: build
 	@PYTHON=$(PYTHON) Scripts/run-peers $(PEERS) $(SIZE)

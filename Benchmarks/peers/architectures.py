@@ -1,7 +1,4 @@
-"""torchvision's architectures with random weights, and their weights as files for the command."""
-
-import json
-import struct
+"""torchvision's architectures with random weights."""
 
 import torch
 
@@ -28,19 +25,3 @@ def random_network(name):
     """An architecture with seeded random weights, frozen."""
     torch.manual_seed(0)
     return getattr(torchvision.models, name)(weights=None).eval().requires_grad_(False)
-
-
-def write_safetensors(path, tensors):
-    """The format: a length, a JSON header, the bytes."""
-    header, blobs, position = {}, [], 0
-    for name, tensor in tensors.items():
-        if tensor.dtype != torch.float32:
-            continue
-        data = tensor.detach().contiguous().numpy().tobytes()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape),
-                        "data_offsets": [position, position + len(data)]}
-        blobs.append(data)
-        position += len(data)
-    text = json.dumps(header).encode()
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))

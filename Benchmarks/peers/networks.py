@@ -17,7 +17,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from architectures import random_network, write_safetensors
+from architectures import random_network
+from modules import write_safetensors
 from speed import (
     Numbers, Speed, add_speed_options, alternate, fastest, finish, prepare, relative_difference,
     seconds, timed)

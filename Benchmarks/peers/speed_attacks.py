@@ -21,38 +21,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from architectures import random_network, write_safetensors
+from architectures import random_network
 import torchattacks  # noqa: E402, after architectures, which makes torchvision importable
+from modules import Normalized, damped, write_safetensors
 from speed import Numbers, Speed, add_speed_options, alternate, finish, prepare, timed
 
 RADIUS, STEP, STEPS = 4 / 255, 1 / 255, 20
 WANTED = 1.6
-# ImageNet's, the command's `--preprocessing imagenet`.
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # What the label's bias gains: 3 is out of the attack's reach, 0.8 takes it a few steps.
 OUT_OF_REACH, IN_REACH = 3.0, 0.8
-
-
-class Normalized(torch.nn.Module):
-    """A network of pictures in [0, 1]."""
-
-    def __init__(self, network, bias_gain, label):
-        super().__init__()
-        self.network = network
-        self.network.fc.bias[label] += bias_gain
-        self.mean = torch.tensor(MEAN).view(3, 1, 1)
-        self.deviation = torch.tensor(DEVIATION).view(3, 1, 1)
-
-    def forward(self, x):
-        return self.network((x - self.mean) / self.deviation)
-
-
-def damped_network():
-    """ResNet-50 with random weights and logits of the size that trained networks have."""
-    network = random_network("resnet50")
-    network.fc.weight *= 0.1
-    network.fc.bias *= 0.1
-    return network
 
 
 def write(folder, network, pictures, labels):
@@ -67,7 +44,7 @@ def write(folder, network, pictures, labels):
 
 def same_points(options, label, pictures):
     """How far the losses at the ends of both attacks differ, for pictures that Blindspot fools."""
-    network = Normalized(damped_network(), IN_REACH, label)
+    network = Normalized(damped(random_network("resnet50")), IN_REACH, label)
     labels = torch.full((len(pictures),), label)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -98,7 +75,7 @@ def main():
     prepare(options)
     pictures = torch.from_numpy(
         np.random.default_rng(0).random((options.batch, 3, 224, 224), dtype=np.float32))
-    network = Normalized(damped_network(), 0, 0)
+    network = Normalized(damped(random_network("resnet50")), 0, 0)
     with torch.inference_mode():
         classes = network(pictures).argmax(1)
     label = int(classes[0])

@@ -13,8 +13,9 @@
 // The channels C - 1 - c of a pixel for the lanes c of a work-item.
 static inline floats load_mirrored(const global float *pixel, const item i) {
   float lanes[ITEM_CHANNELS];
-  for (uint c = 0; c < ITEM_CHANNELS; c++)
-    lanes[c] = c < i.count ? pixel[(ulong)(i.count - 1 - c)] : 0.0f;
+  for (int c = 0; c < ITEM_CHANNELS; c++) {
+    lanes[c] = c < i.count ? pixel[i.count - 1 - c] : 0.0f;
+  }
   return ITEM_NAME(vload)(0, lanes);
 }
 #endif

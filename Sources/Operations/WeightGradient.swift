@@ -100,13 +100,26 @@ extension Recorder {
     let to = gradient.layout
     precondition(!to.isUnpadded, "an output's gradient without padding channels")
     let vectors = (to.channels + 15) / 16
-    let outputs = Extents(batch, to.height, to.width, to.channels)
     let taps = window.kernel.height * window.kernel.width
-    let tile = groups > 1 || family == .reference ? 1 : 4
+    // Samples of one pixel are the pixels of one row: the same sums in the same order, without a loop
+    // for each.
+    let isRow = from.pixels == 1 && to.pixels == 1 && taps == 1
+    let outputs =
+      isRow ? Extents(1, 1, batch, to.channels) : Extents(batch, to.height, to.width, to.channels)
+    func place(_ tensor: DeviceTensor) -> Place {
+      isRow
+        ? Place(tensor.start, sample: 0, row: 0, pixel: tensor.layout.imageStride) : Place(tensor)
+    }
+    // On a processor: enough sums at once to hide the fma's latency, few enough items a group for
+    // every core to have some.
+    let tile = groups > 1 || family == .reference ? 1 : groupInputs < 8 ? 4 : 8
+    let groupSize = family == .cpu ? min(8, self.groupSize) : self.groupSize
     let blocks = (groupInputs + tile - 1) / tile
     let program = try program(
       "reference/weight_gradient",
-      [groupConstant, ("TILE", "\(tile)"), ("GROUPED", groups > 1 ? "1" : "0")])
+      [
+        ("GROUP", "\(groupSize)"), ("TILE", "\(tile)"), ("GROUPED", groups > 1 ? "1" : "0"),
+      ])
     // Each group of channels is a product of its own, and small: that is no work for large tiles.
     let local = family == .gpu && groups == 1
     let localTile = localTile(rows: to.channels, columns: groupInputs, products: taps)
@@ -125,16 +138,16 @@ extension Recorder {
       ) : (program, Grid([vectors * blocks * taps], groups: [groupSize]))
     try launch(
       tiled, "weight_gradient", grid,
-      input.buffer, Place(input), gradient.buffer, Place(gradient), target.buffer,
+      input.buffer, place(input), gradient.buffer, place(gradient), target.buffer,
       UInt64(target.weights), strides,
       Extents(
         window.kernel.height, window.kernel.width, window.stride.height, window.stride.width),
       Extents(
         window.padding.top, window.padding.left, window.dilation.height, window.dilation.width),
-      Extents(from.height, from.width, groupInputs, groups), outputs)
+      Extents(from.height, isRow ? batch : from.width, groupInputs, groups), outputs)
     guard let bias = target.bias else { return }
     try launch(
       program, "bias_gradient", Grid([vectors], groups: [groupSize]), gradient.buffer,
-      Place(gradient), target.buffer, UInt64(bias), outputs)
+      place(gradient), target.buffer, UInt64(bias), outputs)
   }
 }

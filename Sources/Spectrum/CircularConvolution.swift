@@ -20,7 +20,7 @@ public struct CircularConvolution {
   private let dilation: Extent
   /// The circle along both axes, multiples of the stride.
   public let size: Extent
-  /// `[tap][output][vector of input channels]`
+  /// The weights, `[tap][output][vector of input channels]`.
   private let weights: [Vector]
 
   /// A convolution `[outputs, inputs, rows, columns]` on a circle.

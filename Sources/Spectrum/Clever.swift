@@ -5,8 +5,9 @@ import Operations
 import Reference
 
 /// An estimate of how far a picture can be changed before a network errs: the margin over the largest
-/// gradient of the margin near the picture, which is estimated from maxima of samples (Weng et al.
-/// 2018). It is no certificate (Goodfellow 2018).
+/// gradient of the margin near the picture, which is estimated from maxima of samples.
+///
+/// Weng and others (2018). It is no certificate (Goodfellow 2018).
 public struct Clever: Sendable {
   /// The radius of the ball (L2) that is sampled, in units of [0, 1] pixels; no score exceeds it.
   public var radius = 5.0

@@ -21,7 +21,9 @@ public struct LayerNorm: Sendable {
   public var operatorNorm: Double?
   /// A convolution's norm on the circle, an upper bound of the other.
   public var circularNorm: Double?
-  /// The circular norm as equation 1 of Szegedy et al. (2013) is printed, with 1 / stride^2.
+  /// The circular norm by equation 1 of the paper (Szegedy and others, 2013) as printed.
+  ///
+  /// It has 1 / stride^2 where 1 / stride is right.
   public var printedNorm: Double?
   /// Whether the layer has weights.
   public var hasWeights: Bool { operatorNorm != nil && kind != "average-pooling" }
@@ -120,8 +122,9 @@ public struct LayerNorms {
     }
   }
 
-  /// Maxima pass an element to every window that holds it: the root of how many those are. Averages
-  /// are linear, a product of one map for each axis.
+  /// Maxima pass an element to every window that holds it: the root of how many those are.
+  ///
+  /// Averages are linear, a product of one map for each axis.
   private func stretch(_ pooling: Pooling, _ input: [Int]) -> Double {
     let window = pooling.window
     let extent = window.outputExtent(of: Extent(input[1], input[2]))

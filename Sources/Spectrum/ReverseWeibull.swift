@@ -9,12 +9,13 @@ public struct ReverseWeibull: Hashable, Sendable {
   /// c, at least 1 in a fit.
   public var shape: Double
 
-  /// The law under which some values are likeliest; nil of fewer than three or of equal values.
+  /// The law under which some values are likeliest; nil of fewer than three or of equal values, and
+  /// where no end point within ten times their range is likelier than one beyond.
   ///
   /// For each end point the best shape is the root of a monotone function and the scale follows; the
   /// end point is sought on a logarithmic grid above the largest value, then by golden section.
-  /// Shapes below 1, whose likelihood has no bound, are left out; end points lie within a hundred
-  /// times the values' range, beyond which the law is Gumbel's in all but name.
+  /// Shapes below 1, whose likelihood has no bound, are left out. Beyond ten times the range the law
+  /// is Gumbel's in all but name, and its end point says nothing.
   public init?(fitting values: [Double]) {
     guard values.count >= 3, values.allSatisfy(\.isFinite), let largest = values.max(),
       let smallest = values.min(), largest > smallest
@@ -23,8 +24,8 @@ public struct ReverseWeibull: Hashable, Sendable {
     func fit(_ logarithm: Double) -> (law: ReverseWeibull, likelihood: Double) {
       Self.fit(values, location: largest + range * exp(logarithm))
     }
-    let grid = stride(from: -12, through: 4.6, by: 0.2).map { ($0, fit($0).likelihood) }
-    guard let best = grid.max(by: { $0.1 < $1.1 })?.0 else { return nil }
+    let grid = stride(from: -12, through: 2.4, by: 0.2).map { ($0, fit($0).likelihood) }
+    guard let best = grid.max(by: { $0.1 < $1.1 })?.0, best < 2.3 else { return nil }
     let golden = (5.0.squareRoot() - 1) / 2
     var (low, high) = (best - 0.2, best + 0.2)
     for _ in 0..<60 {

@@ -7,7 +7,7 @@ import Operations
 import Reference
 
 /// Trains fully connected sigmoid networks against distorted pictures and distorted outputs of
-/// layers, as section 4.2 of Szegedy et al. (2013) tells of it.
+/// layers, as section 4.2 of Szegedy and others (2013) tells of it.
 ///
 /// For each level there is a pool of examples: what the layers below make of a picture, changed as
 /// little as box-constrained L-BFGS can until the layers above give another class, with the picture's
@@ -19,7 +19,7 @@ struct AdversarialTraining {
     /// The minibatch of every turn.
     static let batch = 50
     /// Turns of the pictures before each turn of a pool.
-    static let pictureTurns = 4
+    static let pictureTurns = 9
     /// The examples of a pool.
     static let poolSize = 2000
     /// Turns of a pool after which some of it is replaced.
@@ -27,7 +27,7 @@ struct AdversarialTraining {
     /// The examples that are then replaced.
     static let refresh = 400
     /// Gradient evaluations that one example may cost.
-    static let evaluations = 40
+    static let evaluations = 60
     /// The rate of the first step.
     static let rate: Float = 0.3
     /// What dropout leaves out of the pixels and of hidden units.
@@ -100,8 +100,9 @@ struct AdversarialTraining {
     return try trainer.trainedGraph().namedParameters
   }
 
-  /// Pictures after steps along the sign of the gradient from a random point of the ball (Madry et
-  /// al. 2017).
+  /// Pictures after steps along the sign of the gradient from a random point of the ball.
+  ///
+  /// Madry and others (2017).
   private func distorted(
     _ set: TrainingSet, _ trainer: Trainer, turn: Int, classes: Int
   ) throws -> TrainingSet {
@@ -231,7 +232,8 @@ private final class AdversarialPool {
     // In the order of the pictures: that of the results depends on how many slots there are.
     let adversarial = Dictionary(
       found.compactMap { result in
-        result.succeeded ? result.adversarial.map { (result.sample.id, $0) } : nil
+        result.succeeded && result.stopReason == .converged
+          ? result.adversarial.map { (result.sample.id, $0) } : nil
       }, uniquingKeysWith: { first, _ in first })
     for (id, label) in zip(chosen, set.labels) {
       guard let values = adversarial[id] else { continue }

@@ -4,7 +4,7 @@ import Foundation
 import Networks
 import Runs
 
-/// Whether distorted examples make a network better: the end of section 4.2 of Szegedy et al. (2013).
+/// Whether distorted examples make a network better: the end of section 4.2 of Szegedy and others (2013).
 ///
 /// FC100-100-10 with weight decay alone, with dropout, with pools of distorted examples at one layer
 /// and at all of them, and with projected gradient descent on pictures (Madry et al. 2017) beside it.

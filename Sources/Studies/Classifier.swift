@@ -4,12 +4,12 @@ import Reference
 
 /// A network's forward pass over any number of pictures.
 struct Classifier {
-  private static let batch = 500
   private let network: CompiledNetwork
 
-  init(_ graph: Graph, _ environment: StudyEnvironment) throws(ComputeError) {
+  /// A network compiled for batches of some pictures.
+  init(_ graph: Graph, _ environment: StudyEnvironment, batch: Int = 500) throws(ComputeError) {
     network = try CompiledNetwork(
-      graph, context: environment.context, batch: Self.batch, family: environment.family,
+      graph, context: environment.context, batch: batch, family: environment.family,
       withGradient: false)
   }
 

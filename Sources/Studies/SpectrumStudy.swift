@@ -1,5 +1,4 @@
 import Attacks
-import BlindspotKit
 import Compute
 import Datasets
 import Foundation
@@ -85,32 +84,8 @@ public struct SpectrumStudy: Study {
   }
 
   private func namedSubjects(_ environment: StudyEnvironment) throws -> [Subject] {
-    try environment.models.map { name in
-      let network = try Network(named: name, seed: environment.seed)
-      let isRandom = Architecture(rawValue: name) != nil
-      let preprocessing = Preprocessing.imageNet
-      let graph =
-        network.graph.inputShape.first == 3
-        ? try network.graph.normalized(by: preprocessing.normalization) : network.graph
-      var pictures: LabelledPictures?
-      if let (path, labels) = environment.images {
-        let source = try openPictures(
-          path, labels: labels,
-          preprocessing: network.graph.inputShape.first == 3 ? preprocessing : .unit,
-          classCount: graph.outputShape.reduce(1, *), limit: limit(environment))
-        let read = try LabelledPictures(
-          source, classes: graph.outputShape.reduce(1, *), origin: path.path,
-          defaultLabel: 0)
-        guard read.shape.count == graph.inputShape.reduce(1, *) else {
-          throw StudyError(
-            "\(path.path): pictures of \(read.shape.count) numbers for \(name), which takes "
-              + "\(graph.inputShape)")
-        }
-        pictures = read
-      }
-      return try subject(
-        isRandom ? name : URL(fileURLWithPath: name).deletingPathExtension().lastPathComponent,
-        isRandom ? "random weights" : "trained weights", graph, pictures: pictures, environment)
+    try NamedNetwork.all(environment, limit: limit(environment)).map {
+      try subject($0.name, $0.note, $0.graph, pictures: $0.pictures, environment)
     }
   }
 
@@ -305,10 +280,7 @@ private struct SafeDistance {
     // What a network says is what it can be moved from, right or wrong.
     let answers = LossReference.argmax(Tensor(shape: [pictures.count, classes], values: logits))
     let attacked = try AttackedPictures(
-      graph,
-      LabelledPictures(
-        shape: pictures.shape, classes: classes, pixels: pictures.pixels, labels: answers),
-      environment, name: name, target: .untargeted)
+      graph, pictures.labelled(answers), environment, name: name, target: .untargeted)
     var distances: [SafeDistance] = []
     for (index, result) in attacked.results.enumerated() where result.wasAttempted {
       let own = Array(logits[index * classes..<(index + 1) * classes])

@@ -25,6 +25,8 @@ public struct StudyEnvironment {
   public var data: URL?
   /// Networks to look at (ONNX files or built-in architectures), for studies of any network.
   public var models: [String] = []
+  /// Layers of networks, by their nodes' names, for studies of layers; empty for the study's own.
+  public var layers: [String] = []
   /// Pictures for those networks, and their labels.
   public var images: (path: URL, labels: URL?)?
   /// Whether figures may be rough, for the sake of time.
@@ -71,7 +73,7 @@ public enum StudyCatalog {
   /// Every study.
   public static let all: [any Study] = [
     DistortionStudy(), TransferStudy(), SubsetsStudy(), ArchitecturesStudy(),
-    AdversarialTrainingStudy(), SpectrumStudy(),
+    UnitsStudy(), AdversarialTrainingStudy(), SpectrumStudy(), FoolingStudy(),
   ]
 
   /// The study of a name; throws with the names there are.

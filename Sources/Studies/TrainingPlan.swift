@@ -22,8 +22,8 @@ struct TrainingPlan: Sendable {
     convolutionalEpochs: 6, adversarialEpochs: 24)
   /// Close to it, in a fraction of the time.
   static let quick = TrainingPlan(
-    startEpochs: 12, evaluations: 15, layerEvaluations: 150, autoencoderEpochs: 8,
-    convolutionalEpochs: 2, adversarialEpochs: 4)
+    startEpochs: 8, evaluations: 12, layerEvaluations: 80, autoencoderEpochs: 6,
+    convolutionalEpochs: 2, adversarialEpochs: 2)
 
   /// The minibatch of gradient descent.
   static let batch = 50

@@ -24,6 +24,8 @@ struct StudyCommand: ParsableCommand {
   @Option(help: "The folder with MNIST's four IDX files, plain or gzip.") var data: String?
   @Option(help: "ONNX files or built-in architectures, for studies of any network.")
   var model: [String] = []
+  @Option(help: "Layers to look at, by name, for studies of single layers.")
+  var layer: [String] = []
   @Option(help: "Pictures for those networks.") var images: String?
   @Option(help: "Their labels: CSV (filename,label), .npy, IDX, or synset_words.txt.")
   var labels: String?
@@ -51,6 +53,7 @@ struct StudyCommand: ParsableCommand {
       var environment = StudyEnvironment(networks: folder.networks, context: context)
       environment.data = data.map { URL(fileURLWithPath: $0) }
       environment.models = model
+      environment.layers = layer
       environment.images = images.map {
         (URL(fileURLWithPath: $0), labels.map { URL(fileURLWithPath: $0) })
       }

@@ -41,6 +41,13 @@ import Testing
     }
   }
 
+  /// Opens the report's page in a browser; without one the suite PageTests says that it is absent.
+  private func expectWholePage(_ report: StudyReport) throws {
+    guard Browser.isWanted else { return }
+    let defects = try PageInspection(browser: Browser()).defects(of: report.page)
+    #expect(defects.isEmpty, "\(report.study): \(defects.joined(separator: "\n"))")
+  }
+
   private func number(_ row: [String: JSONValue], _ key: String) -> Double? {
     switch row[key] {
     case .number(let value): value
@@ -101,11 +108,58 @@ import Testing
         _ = try PNG.decode([UInt8](bytes), file: report.study)
       }
       #expect(page.contains("<svg") && !page.contains("NaN"))
-      // Without Chromium the suite PageTests says that it is absent.
-      guard Browser.isWanted else { continue }
-      let defects = try PageInspection(browser: Browser()).defects(of: page)
-      #expect(defects.isEmpty, "\(report.study): \(defects.joined(separator: "\n"))")
+      try expectWholePage(report)
     }
+  }
+
+  @Test func `units, spectrum and fooling: figures and pages`() throws {
+    let world = try World(limit: 60)
+    let units = try UnitsStudy().run(world.environment)
+    #expect(units.rows.map { $0["basis"] } == ["units", "rotated", "standardized", "chance"])
+    let purities = try units.rows.map { try #require(number($0, "class_purity")) }
+    // What a unit likes is of one class far more often than pictures drawn at random.
+    #expect(purities[0] > purities[3] + 0.15 && purities[1] > purities[3] + 0.15, "\(purities)")
+    let spectrum = try SpectrumStudy().run(world.environment)
+    let pictures = spectrum.rows.filter { $0["table"] == "pictures" }
+    #expect(pictures.count == 2 * 60)
+    for row in pictures {
+      let safe = try #require(number(row, "certified_distance"))
+      #expect(try safe <= #require(number(row, "attack_distance")), "\(row)")
+      #expect(try #require(number(row, "clever_distance")) > 0, "\(row)")
+    }
+    let fooling = try FoolingStudy().run(world.environment)
+    for row in fooling.rows where row["method"] == "gradient" {
+      #expect(try #require(number(row, "confidence")) > 0.99, "\(row)")
+    }
+    let noise = fooling.rows.filter { $0["table"] == "noise" }
+    #expect(noise.count == 3 * 4)
+    for model in stride(from: 0, to: noise.count, by: 4) {
+      let accuracies = try (0..<4).map { try #require(number(noise[model + $0], "accuracy")) }
+      #expect(accuracies[0] > accuracies[3], "\(accuracies)")
+    }
+    for report in [units, spectrum, fooling] {
+      #expect(!report.findings.isEmpty && !report.page.contains("NaN"))
+      try expectWholePage(report)
+    }
+    var environment = world.environment
+    environment.layers = ["no such layer"]
+    #expect(throws: StudyError.self) { try UnitsStudy().run(environment) }
+  }
+
+  @Test
+  func `adversarial training: every regime learns, distortions on pictures help against them`()
+    throws
+  {
+    let world = try World(limit: 40)
+    let report = try AdversarialTrainingStudy().run(world.environment)
+    #expect(report.rows.count == 7)
+    try expectWholePage(report)
+    for row in report.rows {
+      #expect(try #require(number(row, "test_error")) < 0.3, "\(row)")
+      #expect(number(row, "accuracy_after_attack") == 0)
+    }
+    let distortions = try report.rows.map { try #require(number($0, "mean_distortion")) }
+    #expect(distortions[6] > 1.1 * distortions[0], "\(distortions)")
   }
 
   @Test(.enabled(if: Python.hasRuntime, "onnxruntime is absent"))
@@ -142,9 +196,7 @@ import Testing
   @Test func `without data a study says what it needs`() throws {
     var environment = try World(limit: 1).environment
     environment.data = nil
-    for study in [DistortionStudy(), TransferStudy(), SubsetsStudy(), ArchitecturesStudy()]
-      as [any Study]
-    {
+    for study in StudyCatalog.all {
       #expect(throws: StudyError.self) { try study.run(environment) }
     }
   }
