@@ -41,6 +41,13 @@ import Testing
     }
   }
 
+  /// Opens the report's page in a browser; without one the suite PageTests says that it is absent.
+  private func expectWholePage(_ report: StudyReport) throws {
+    guard Browser.isWanted else { return }
+    let defects = try PageInspection(browser: Browser()).defects(of: report.page)
+    #expect(defects.isEmpty, "\(report.study): \(defects.joined(separator: "\n"))")
+  }
+
   private func number(_ row: [String: JSONValue], _ key: String) -> Double? {
     switch row[key] {
     case .number(let value): value
@@ -101,10 +108,7 @@ import Testing
         _ = try PNG.decode([UInt8](bytes), file: report.study)
       }
       #expect(page.contains("<svg") && !page.contains("NaN"))
-      // Without Chromium the suite PageTests says that it is absent.
-      guard Browser.isWanted else { continue }
-      let defects = try PageInspection(browser: Browser()).defects(of: page)
-      #expect(defects.isEmpty, "\(report.study): \(defects.joined(separator: "\n"))")
+      try expectWholePage(report)
     }
   }
 
@@ -135,6 +139,7 @@ import Testing
     }
     for report in [units, spectrum, fooling] {
       #expect(!report.findings.isEmpty && !report.page.contains("NaN"))
+      try expectWholePage(report)
     }
     var environment = world.environment
     environment.layers = ["no such layer"]
@@ -148,6 +153,7 @@ import Testing
     let world = try World(limit: 40)
     let report = try AdversarialTrainingStudy().run(world.environment)
     #expect(report.rows.count == 7)
+    try expectWholePage(report)
     for row in report.rows {
       #expect(try #require(number(row, "test_error")) < 0.3, "\(row)")
       #expect(number(row, "accuracy_after_attack") == 0)
