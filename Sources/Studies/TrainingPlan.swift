@@ -19,7 +19,7 @@ struct TrainingPlan: Sendable {
   /// What the figures of the pages come from.
   static let full = TrainingPlan(
     startEpochs: 25, evaluations: 40, layerEvaluations: 400, autoencoderEpochs: 40,
-    convolutionalEpochs: 6, adversarialEpochs: 24)
+    convolutionalEpochs: 6, adversarialEpochs: 12)
   /// Close to it, in a fraction of the time.
   static let quick = TrainingPlan(
     startEpochs: 8, evaluations: 12, layerEvaluations: 80, autoencoderEpochs: 6,
