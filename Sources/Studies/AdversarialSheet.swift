@@ -5,7 +5,7 @@ import Datasets
 enum AdversarialSheet {
   /// A row a picture, one of each class as long as there are others: the original, then for each
   /// network the change and the distorted picture; nil when nothing fools all networks.
-  static func draw(
+  private static func draw(
     _ attacks: [(name: String, pictures: AttackedPictures)], rows: Int = 6
   ) -> PictureSheet? {
     guard let first = attacks.first?.pictures else { return nil }
@@ -31,6 +31,20 @@ enum AdversarialSheet {
       sheet.append(row)
     }
     return sheet.rows.isEmpty ? nil : sheet
+  }
+
+  /// The sheet as a part of a page; nothing where nothing fools all networks.
+  static func blocks(
+    _ attacks: [(name: String, pictures: AttackedPictures)]
+  ) throws -> [StudyReport.Block] {
+    guard let sheet = draw(attacks) else { return [] }
+    return [
+      .picture(
+        try StudyPicture(
+          sheet,
+          caption: "Originals, changes ten times as strong around grey, and distorted pictures "
+            + "with the class they are taken for"))
+    ]
   }
 
   /// The sheet's letters are ASCII.

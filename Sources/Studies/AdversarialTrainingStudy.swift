@@ -54,9 +54,7 @@ public struct AdversarialTrainingStudy: Study {
 
   /// Trains the networks on the whole training set and attacks pictures of the test set.
   public func run(_ environment: StudyEnvironment) throws -> StudyReport {
-    let folder = try environment.requiredData()
-    let training = try LabelledPictures(folder, split: .train)
-    let test = try LabelledPictures(folder, split: .test)
+    let (training, test) = try LabelledPictures.bothParts(environment)
     let trainer = NetworkTrainer(environment)
     let chosen = test[0..<min(environment.limit ?? DistortionStudy.pictures, test.count)]
     let seeds = environment.isQuick ? 1 : 2
@@ -203,14 +201,7 @@ public struct AdversarialTrainingStudy: Study {
             .init("paper", lines.map { $0.paper.map { .init($0) } }),
           ])),
     ]
-    if let sheet = AdversarialSheet.draw(lines.map { ($0.regime.description, $0.attacked) }) {
-      blocks.append(
-        .picture(
-          try StudyPicture(
-            sheet,
-            caption: "Originals, changes ten times as strong around grey, and distorted pictures "
-              + "with the class they are taken for")))
-    }
+    blocks += try AdversarialSheet.blocks(lines.map { ($0.regime.description, $0.attacked) })
     return blocks
   }
 }

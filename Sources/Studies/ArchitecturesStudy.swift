@@ -52,9 +52,7 @@ public struct ArchitecturesStudy: Study {
   /// Trains a softmax classifier on all pictures, then others on as many as bring them near its test
   /// error, and attacks the first pictures of the test set.
   public func run(_ environment: StudyEnvironment) throws -> StudyReport {
-    let folder = try environment.requiredData()
-    let training = try LabelledPictures(folder, split: .train)
-    let test = try LabelledPictures(folder, split: .test)
+    let (training, test) = try LabelledPictures.bothParts(environment)
     let trainer = NetworkTrainer(environment)
     let chosen = test[0..<min(environment.limit ?? DistortionStudy.pictures, test.count)]
     let linear = try trainer.network(StudyModel.table1[0], training: training, test: test)
@@ -183,14 +181,7 @@ public struct ArchitecturesStudy: Study {
               "mean distortion", lines.map { $0.distortion.map { .init($0.mean, $0.interval) } })
           ])),
     ]
-    if let sheet = AdversarialSheet.draw(lines.map { ($0.network.model.name, $0.attacked) }) {
-      blocks.append(
-        .picture(
-          try StudyPicture(
-            sheet,
-            caption: "Originals, changes ten times as strong around grey, and distorted pictures "
-              + "with the class they are taken for")))
-    }
+    blocks += try AdversarialSheet.blocks(lines.map { ($0.network.model.name, $0.attacked) })
     return blocks
   }
 }

@@ -19,9 +19,7 @@ public struct DistortionStudy: Study {
 
   /// Trains the networks of Table 1 and attacks the first pictures of the training set.
   public func run(_ environment: StudyEnvironment) throws -> StudyReport {
-    let folder = try environment.requiredData()
-    let training = try LabelledPictures(folder, split: .train)
-    let test = try LabelledPictures(folder, split: .test)
+    let (training, test) = try LabelledPictures.bothParts(environment)
     let trainer = NetworkTrainer(environment)
     let chosen = training[0..<min(environment.limit ?? Self.pictures, training.count)]
     var lines: [DistortionLine] = []
@@ -85,14 +83,7 @@ public struct DistortionStudy: Study {
           + "paper's figures."),
       .table(table), .plot(plot),
     ]
-    if let sheet = AdversarialSheet.draw(lines.map { ($0.model.name, $0.attacked) }) {
-      blocks.append(
-        .picture(
-          try StudyPicture(
-            sheet,
-            caption: "Originals, changes ten times as strong around grey, and distorted pictures "
-              + "with the class they are taken for")))
-    }
+    blocks += try AdversarialSheet.blocks(lines.map { ($0.model.name, $0.attacked) })
     return blocks + [
       .heading("What was checked"),
       .text(

@@ -50,9 +50,7 @@ public struct FoolingStudy: Study {
   public func run(_ environment: StudyEnvironment) throws -> StudyReport {
     var subjects: [Subject] = []
     if environment.models.isEmpty {
-      let folder = try environment.requiredData()
-      let training = try LabelledPictures(folder, split: .train)
-      let test = try LabelledPictures(folder, split: .test)
+      let (training, test) = try LabelledPictures.bothParts(environment)
       let trainer = NetworkTrainer(environment)
       let chosen = test[0..<min(environment.limit ?? test.count, test.count)]
       for model in [StudyModel.table1[0], StudyModel.table1[3], StudyModel.table1[4]] {

@@ -62,6 +62,18 @@ struct LabelledPictures: Sendable {
     self.init(shape: source.shape, classes: classes, pixels: pixels, labels: labels)
   }
 
+  /// The pictures to train on and those to test, of the data set that a study needs.
+  ///
+  /// - Throws: `StudyError` without a data set, and `DatasetError`.
+  static func bothParts(
+    _ environment: StudyEnvironment
+  ) throws -> (training: LabelledPictures, test: LabelledPictures) {
+    let folder = try environment.requiredData()
+    return (
+      try LabelledPictures(folder, split: .train), try LabelledPictures(folder, split: .test)
+    )
+  }
+
   /// Some of the pictures.
   subscript(range: Range<Int>) -> LabelledPictures {
     LabelledPictures(

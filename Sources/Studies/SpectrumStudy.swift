@@ -69,9 +69,7 @@ public struct SpectrumStudy: Study {
   // MARK: Networks
 
   private func trainedSubjects(_ environment: StudyEnvironment) throws -> [Subject] {
-    let folder = try environment.requiredData()
-    let training = try LabelledPictures(folder, split: .train)
-    let test = try LabelledPictures(folder, split: .test)
+    let (training, test) = try LabelledPictures.bothParts(environment)
     let trainer = NetworkTrainer(environment)
     var models = [StudyModel.table1[0], StudyModel.table1[3]]
     if !environment.isQuick { models += [StudyModel.table1[4], .leNet5] }

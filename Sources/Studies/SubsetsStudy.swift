@@ -39,9 +39,7 @@ public struct SubsetsStudy: Study {
 
   /// Trains on both halves of the training set and attacks the first pictures of the test set.
   public func run(_ environment: StudyEnvironment) throws -> StudyReport {
-    let folder = try environment.requiredData()
-    let training = try LabelledPictures(folder, split: .train)
-    let test = try LabelledPictures(folder, split: .test)
+    let (training, test) = try LabelledPictures.bothParts(environment)
     let trainer = NetworkTrainer(environment)
     let middle = training.count / 2
     let halves = [training[0..<middle], training[middle..<training.count]]

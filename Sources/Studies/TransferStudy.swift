@@ -29,9 +29,7 @@ public struct TransferStudy: Study {
   /// Trains the networks of Table 1 and feeds the first pictures of the training set, distorted for
   /// each, to all.
   public func run(_ environment: StudyEnvironment) throws -> StudyReport {
-    let folder = try environment.requiredData()
-    let training = try LabelledPictures(folder, split: .train)
-    let test = try LabelledPictures(folder, split: .test)
+    let (training, test) = try LabelledPictures.bothParts(environment)
     let trainer = NetworkTrainer(environment)
     let count = min(environment.limit ?? DistortionStudy.pictures, training.count)
     let chosen = training[0..<count]

@@ -76,9 +76,7 @@ public struct UnitsStudy: Study {
   public func run(_ environment: StudyEnvironment) throws -> StudyReport {
     var subjects: [Subject] = []
     if environment.models.isEmpty {
-      let folder = try environment.requiredData()
-      let training = try LabelledPictures(folder, split: .train)
-      let test = try LabelledPictures(folder, split: .test)
+      let (training, test) = try LabelledPictures.bothParts(environment)
       // As many as the study of architectures begins with, which keeps its networks.
       let used = environment.isQuick ? training[0..<min(800, training.count)] : training
       let network = try NetworkTrainer(environment).network(
