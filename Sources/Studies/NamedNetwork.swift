@@ -13,7 +13,7 @@ struct NamedNetwork {
   /// Pictures in [0, 1]; labels where there are any.
   var pictures: LabelledPictures?
 
-  /// Every network that was named; pictures with three channels are taken for ImageNet's.
+  /// Every network that was named; pictures are treated as `preprocessing` says.
   ///
   /// - Parameter limit: Pictures at most.
   /// - Throws: `StudyError` when the pictures do not fit, and the errors of reading files.
@@ -22,10 +22,8 @@ struct NamedNetwork {
       let network = try Network(named: model, seed: environment.seed)
       let isBuiltIn = Architecture(rawValue: model) != nil
       let isColoured = network.graph.inputShape.first == 3
-      let preprocessing = isColoured ? Preprocessing.imageNet : .unit
-      let graph =
-        isColoured
-        ? try network.graph.normalized(by: preprocessing.normalization) : network.graph
+      let preprocessing = environment.preprocessing ?? (isColoured ? .imageNet : .unit)
+      let graph = try network.graph.normalized(by: preprocessing.normalization)
       let classes = graph.outputShape.reduce(1, *)
       var pictures: LabelledPictures?
       if let (path, labels) = environment.images {

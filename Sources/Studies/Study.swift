@@ -1,4 +1,5 @@
 public import Compute
+public import Datasets
 public import Foundation
 public import Operations
 
@@ -29,6 +30,9 @@ public struct StudyEnvironment {
   public var layers: [String] = []
   /// Pictures for those networks, and their labels.
   public var images: (path: URL, labels: URL?)?
+  /// What the networks of `models` expect; nil for ImageNet's usual form of pictures with three
+  /// channels, and plain [0, 1] for others.
+  public var preprocessing: Preprocessing?
   /// Whether figures may be rough, for the sake of time.
   public var isQuick = false
   /// How many pictures are used, where a study chooses pictures; nil for the study's own number.

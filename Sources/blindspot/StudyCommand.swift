@@ -1,5 +1,6 @@
 import ArgumentParser
 import Compute
+import Datasets
 import Foundation
 import Runs
 import Studies
@@ -27,6 +28,8 @@ struct StudyCommand: ParsableCommand {
   @Option(help: "Layers to look at, by name, for studies of single layers.")
   var layer: [String] = []
   @Option(help: "Pictures for those networks.") var images: String?
+  @Option(help: "imagenet (for three channels), caffe, tf, unit or raw255, for those networks.")
+  var preprocessing: String?
   @Option(help: "Their labels: CSV (filename,label), .npy, IDX, or synset_words.txt.")
   var labels: String?
   @Option(help: "How many pictures; by default the study's own number.") var limit: Int?
@@ -54,6 +57,7 @@ struct StudyCommand: ParsableCommand {
       environment.data = data.map { URL(fileURLWithPath: $0) }
       environment.models = model
       environment.layers = layer
+      environment.preprocessing = try preprocessing.map { try Preprocessing(preset: $0) }
       environment.images = images.map {
         (URL(fileURLWithPath: $0), labels.map { URL(fileURLWithPath: $0) })
       }
