@@ -12,6 +12,7 @@
 // Source: direct convolution with packed weights, as in oneDNN's and libxsmm's microkernels.
 #include "epilogue.clh"
 #include "scatter.clh"
+#include "wide.clh"
 
 #ifndef PIXELS
 #define PIXELS 14
@@ -25,18 +26,6 @@
 #ifndef INPUT_STEP
 #define INPUT_STEP 64
 #endif
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_RESIDUAL
-#define HAS_RESIDUAL 0
-#endif
-#ifndef WRITES_MASK
-#define WRITES_MASK 0
-#endif
-#ifndef SETTLES_ZERO
-#define SETTLES_ZERO 0
-#endif
 #ifndef PASS_CHANNELS
 #define PASS_CHANNELS 0
 #endif
@@ -47,17 +36,7 @@
 #define CHANNEL_UNROLL 16
 #endif
 
-#define UNROLL __attribute__((opencl_unroll_hint))
 #define UNROLL_CHANNELS __attribute__((opencl_unroll_hint(CHANNEL_UNROLL)))
-// Without it clang splits every float16 into two halves of 256 bits.
-#if defined(__has_attribute)
-#if __has_attribute(min_vector_width)
-#define WIDE __attribute__((min_vector_width(512)))
-#endif
-#endif
-#ifndef WIDE
-#define WIDE
-#endif
 
 // A sum with zero products and the same sum without them differ at most in the sign of a zero.
 WIDE static inline float16 settled(const float16 s) {

@@ -26,15 +26,6 @@
 #ifndef BLOCKS
 #define BLOCKS 4
 #endif
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_RESIDUAL
-#define HAS_RESIDUAL 0
-#endif
-#ifndef WRITES_MASK
-#define WRITES_MASK 0
-#endif
 
 // All channels of COUNT neighbouring pixels of a row.
 #define DEFINE_FORWARD(NAME, COUNT)                                                               \

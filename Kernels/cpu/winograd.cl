@@ -10,6 +10,7 @@
 // position the channels ascending, one fma a product; A^T M (rows), then (A^T M) A (columns), each
 // (a + b) + c or (a - b) - c; then bias, then residual or stored sum, then activation or mask.
 // Source: Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks", section 4.1.
+#include "wide.clh"
 #include "winograd.clh"
 
 #ifndef TILES
@@ -23,17 +24,7 @@
 #endif
 
 #define PRODUCT_TILES 14
-#define UNROLL __attribute__((opencl_unroll_hint))
 #define UNROLL_CHANNELS __attribute__((opencl_unroll_hint(CHANNEL_UNROLL)))
-// Without it clang splits every float16 into two halves of 256 bits.
-#if defined(__has_attribute)
-#if __has_attribute(min_vector_width)
-#define WIDE __attribute__((min_vector_width(512)))
-#endif
-#endif
-#ifndef WIDE
-#define WIDE
-#endif
 
 // Asks for a line that will be written: without it every store waits for memory, a quarter of the
 // time of layers of 64 channels.

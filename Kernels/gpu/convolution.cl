@@ -12,24 +12,6 @@
 #include "epilogue.clh"
 #include "scatter.clh"
 
-#ifndef ALIGNED_INPUT
-#define ALIGNED_INPUT 1
-#endif
-#ifndef ALIGNED_OUTPUT
-#define ALIGNED_OUTPUT 1
-#endif
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_RESIDUAL
-#define HAS_RESIDUAL 0
-#endif
-#ifndef WRITES_MASK
-#define WRITES_MASK 0
-#endif
-#ifndef SETTLES_ZERO
-#define SETTLES_ZERO 0
-#endif
 
 #if ALIGNED_OUTPUT
 typedef float8 __attribute__((aligned(16))) float8_stored;

@@ -10,12 +10,6 @@
 #include "tile.clh"
 #include "window.clh"
 
-#ifndef ALIGNED_INPUT
-#define ALIGNED_INPUT 1
-#endif
-#ifndef ALIGNED_OUTPUT
-#define ALIGNED_OUTPUT 1
-#endif
 
 typedef ulong4 place;
 

@@ -5,6 +5,7 @@
 // Order of summation: none; sixteen chains of dependent steps side by side hide their latency.
 // Source: the roofline of Williams, Waterman and Patterson 2009.
 #include "canonical.clh"
+#include "wide.clh"
 
 #ifndef GROUP
 #define GROUP 1
@@ -17,17 +18,9 @@ typedef float16 chain;
 #else
 typedef float chain;
 #endif
-#if defined(__has_attribute)
-#if __has_attribute(min_vector_width)
-#define CEILING_WIDTH __attribute__((min_vector_width(512)))
-#endif
-#endif
-#ifndef CEILING_WIDTH
-#define CEILING_WIDTH
-#endif
 
 // 16 steps x 16 chains x WIDTH x 2 operations a round.
-CEILING_WIDTH __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void multiply_add(
+WIDE __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void multiply_add(
     global float *output, const int rounds, const float factor, const float summand) {
   const int item = (int)get_global_id(0);
   const chain a = (chain)(factor);
@@ -52,7 +45,7 @@ CEILING_WIDTH __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void mul
 }
 
 // Each work-item copies vectors of sixteen floats, a grid apart.
-CEILING_WIDTH __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void copy_vectors(
+WIDE __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void copy_vectors(
     const global float16 *source, global float16 *target, const ulong vectors) {
 #if WIDTH == 16
   const ulong part = (vectors + get_global_size(0) - 1) / get_global_size(0);

@@ -13,18 +13,6 @@
 #ifndef GROUP
 #define GROUP 64
 #endif
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_RESIDUAL
-#define HAS_RESIDUAL 0
-#endif
-#ifndef WRITES_MASK
-#define WRITES_MASK 0
-#endif
-#ifndef SETTLES_ZERO
-#define SETTLES_ZERO 0
-#endif
 
 __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void convolution_reference(
     const global float *restrict input, const ulong inputStart,

@@ -7,26 +7,10 @@
 // then bias, then residual or stored sum, then activation or mask.
 // Source: the definition of depthwise convolution.
 #include "vector.clh"
+#include "wide.clh"
 
 #ifndef GROUP
 #define GROUP 64
-#endif
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_RESIDUAL
-#define HAS_RESIDUAL 0
-#endif
-#ifndef SETTLES_ZERO
-#define SETTLES_ZERO 0
-#endif
-#if defined(__has_attribute)
-#if __has_attribute(min_vector_width)
-#define WIDE __attribute__((min_vector_width(512)))
-#endif
-#endif
-#ifndef WIDE
-#define WIDE
 #endif
 
 WIDE __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void depthwise(
