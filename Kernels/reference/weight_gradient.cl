@@ -1,16 +1,13 @@
 // Gradients of the weights and of the bias of a convolution or a matrix product, one work-item for
-// sixteen output channels and TILE input channels of one tap.
+// sixteen output channels and one input channel of one tap.
 // Shapes: input and gradient as places [n][row][pixel][channel]; weights anywhere, by strides of
 // (output channel, channel of the group, tap row, tap column).
-// Variants: TILE input channels of a work-item; GROUPED 0 or 1 (then TILE is 1).
+// Variants: GROUPED 0 or 1.
 // Order of summation: sample, output row, output column, each ascending, one fma a product; taps in
 // the padding contribute nothing; the bias adds. Source: the definition.
 #include "items.clh"
 #include "window.clh"
 
-#ifndef TILE
-#define TILE 1
-#endif
 #ifndef GROUPED
 #define GROUPED 0
 #endif
@@ -24,30 +21,25 @@ ITEMS_KERNEL void weight_gradient(const global float *restrict input, const plac
                                   const ulong start, const uint4 strides, const uint4 window,
                                   const uint4 offsets, const uint4 inputs, const uint4 outputs) {
   const int vectors = (int)(outputs.s3 + 15) / 16;
-  const int blocks = (int)(inputs.s2 + TILE - 1) / TILE;
   const int index = (int)get_global_id(0);
-  if (index >= vectors * blocks * (int)(window.s0 * window.s1)) { return; }
+  if (index >= vectors * (int)(inputs.s2 * window.s0 * window.s1)) { return; }
   const int vector = index % vectors;
-  const int block = index / vectors % blocks;
-  const int tap = index / vectors / blocks;
+  const int channel = index / vectors % (int)inputs.s2;
+  const int tap = index / vectors / (int)inputs.s2;
   const int tap_row = tap / (int)window.s1, tap_column = tap % (int)window.s1;
   const int row_offset = tap_row * (int)offsets.s2 - (int)offsets.s0;
   const int column_offset = tap_column * (int)offsets.s3 - (int)offsets.s1;
   const int2 rows = inside((int)outputs.s1, (int)window.s2, row_offset, (int)inputs.s0);
   const int2 columns = inside((int)outputs.s2, (int)window.s3, column_offset, (int)inputs.s1);
-  // Channels beyond the last are computed as the last and not stored.
-  int channels[TILE];
-  for (int t = 0; t < TILE; ++t) { channels[t] = min(block * TILE + t, (int)inputs.s2 - 1); }
 #if GROUPED
   const int group_outputs = (int)(outputs.s3 / inputs.s3);
   int lane_channels[16];
   for (int lane = 0; lane < 16; ++lane) {
-    const int channel = min(16 * vector + lane, (int)outputs.s3 - 1);
-    lane_channels[lane] = channel / group_outputs * (int)inputs.s2 + channels[0];
+    const int output = min(16 * vector + lane, (int)outputs.s3 - 1);
+    lane_channels[lane] = output / group_outputs * (int)inputs.s2 + channel;
   }
 #endif
-  float16 s[TILE];
-  for (int t = 0; t < TILE; ++t) { s[t] = (float16)(0.0f); }
+  float16 s = (float16)(0.0f);
   for (uint n = 0; n < outputs.s0; ++n) {
     for (int row = rows.s0; row < rows.s1; ++row) {
       const global float *g = gradient + gradient_place.s0 + n * gradient_place.s1 +
@@ -61,23 +53,19 @@ ITEMS_KERNEL void weight_gradient(const global float *restrict input, const plac
 #if GROUPED
         float lanes[16];
         for (int lane = 0; lane < 16; ++lane) { lanes[lane] = pixel[lane_channels[lane]]; }
-        s[0] = fma(share, vload16(0, lanes), s[0]);
+        s = fma(share, vload16(0, lanes), s);
 #else
-        for (int t = 0; t < TILE; ++t) {
-          s[t] = fma(share, (float16)(pixel[channels[t]]), s[t]);
-        }
+        s = fma(share, (float16)(pixel[channel]), s);
 #endif
       }
     }
   }
-  for (int t = 0; t < TILE && block * TILE + t < (int)inputs.s2; ++t) {
-    float lanes[16];
-    vstore16(s[t], 0, lanes);
-    global float *w = weights + start + (ulong)channels[t] * strides.s1 +
-                      (ulong)tap_row * strides.s2 + (ulong)tap_column * strides.s3;
-    for (int lane = 0; lane < 16 && 16 * vector + lane < (int)outputs.s3; ++lane) {
-      w[(ulong)(16 * vector + lane) * strides.s0] = lanes[lane];
-    }
+  float lanes[16];
+  vstore16(s, 0, lanes);
+  global float *w = weights + start + (ulong)channel * strides.s1 + (ulong)tap_row * strides.s2 +
+                    (ulong)tap_column * strides.s3;
+  for (int lane = 0; lane < 16 && 16 * vector + lane < (int)outputs.s3; ++lane) {
+    w[(ulong)(16 * vector + lane) * strides.s0] = lanes[lane];
   }
 }
 

@@ -99,7 +99,6 @@ extension Recorder {
     let from = input.layout
     let to = gradient.layout
     precondition(!to.isUnpadded, "an output's gradient without padding channels")
-    let vectors = (to.channels + 15) / 16
     let taps = window.kernel.height * window.kernel.width
     // Samples of one pixel are the pixels of one row: the same sums in the same order, without a loop
     // for each.
@@ -110,34 +109,10 @@ extension Recorder {
       isRow
         ? Place(tensor.start, sample: 0, row: 0, pixel: tensor.layout.imageStride) : Place(tensor)
     }
-    // On a processor: enough sums at once to hide the fma's latency, few enough items a group for
-    // every core to have some.
-    let tile = groups > 1 || family == .reference ? 1 : groupInputs < 8 ? 4 : 8
-    let groupSize = family == .cpu ? min(8, self.groupSize) : self.groupSize
-    let blocks = (groupInputs + tile - 1) / tile
-    let program = try program(
-      "reference/weight_gradient",
-      [
-        ("GROUP", "\(groupSize)"), ("TILE", "\(tile)"), ("GROUPED", groups > 1 ? "1" : "0"),
-      ])
-    // Each group of channels is a product of its own, and small: that is no work for large tiles.
-    let local = family == .gpu && groups == 1
-    let localTile = localTile(rows: to.channels, columns: groupInputs, products: taps)
-    let (tiled, grid) =
-      local
-      ? (
-        try self.program(
-          "gpu/weight_gradient",
-          localTile.constants + [
-            aligned(
-              "ALIGNED_INPUT", Int(input.start), from.imageStride, from.rowStride,
-              from.channelStride),
-            aligned(
-              "ALIGNED_OUTPUT", Int(gradient.start), to.imageStride, to.rowStride, to.channelStride),
-          ]), localTile.grid(rows: to.channels, columns: groupInputs, products: taps)
-      ) : (program, Grid([vectors * blocks * taps], groups: [groupSize]))
+    let (program, grid) = try weightGradientProgram(
+      groups: groups, groupInputs: groupInputs, taps: taps, from: input, to: gradient)
     try launch(
-      tiled, "weight_gradient", grid,
+      program, "weight_gradient", grid,
       input.buffer, place(input), gradient.buffer, place(gradient), target.buffer,
       UInt64(target.weights), strides,
       Extents(
@@ -147,7 +122,53 @@ extension Recorder {
       Extents(from.height, isRow ? batch : from.width, groupInputs, groups), outputs)
     guard let bias = target.bias else { return }
     try launch(
-      program, "bias_gradient", Grid([vectors], groups: [groupSize]), gradient.buffer,
+      self.program(Self.anyWeightGradient, weightGradientConstants(groups: groups)),
+      "bias_gradient", Grid([(to.channels + 15) / 16], groups: [groupSize]), gradient.buffer,
       place(gradient), target.buffer, UInt64(bias), outputs)
+  }
+
+  /// The kernel of the gradients of weights that suits the family and the sizes, with its work.
+  private func weightGradientProgram(
+    groups: Int, groupInputs: Int, taps: Int, from input: DeviceTensor, to gradient: DeviceTensor
+  ) throws(ComputeError) -> (Program, Grid) {
+    let channels = gradient.layout.channels
+    let vectors = (channels + 15) / 16
+    // Each group of channels is a product of its own, and small: that is no work for tiles.
+    switch groups > 1 ? .reference : family {
+    case .cpu:
+      // As many sums as registers hold beside what is read.
+      let tile = min(14, groupInputs)
+      let width = min(2, vectors)
+      let items = (vectors + width - 1) / width * ((groupInputs + tile - 1) / tile) * taps
+      return (
+        try program("cpu/weight_gradient", [("TILE", "\(tile)"), ("VECTORS", "\(width)")]),
+        Grid([items], groups: [1])
+      )
+    case .gpu:
+      let tile = localTile(rows: channels, columns: groupInputs, products: taps)
+      let (from, to) = (input.layout, gradient.layout)
+      let constants = [
+        aligned(
+          "ALIGNED_INPUT", Int(input.start), from.imageStride, from.rowStride, from.channelStride),
+        aligned(
+          "ALIGNED_OUTPUT", Int(gradient.start), to.imageStride, to.rowStride, to.channelStride),
+      ]
+      return (
+        try program("gpu/weight_gradient", tile.constants + constants),
+        tile.grid(rows: channels, columns: groupInputs, products: taps)
+      )
+    case .reference:
+      return (
+        try program(Self.anyWeightGradient, weightGradientConstants(groups: groups)),
+        Grid([vectors * groupInputs * taps], groups: [groupSize])
+      )
+    }
+  }
+
+  /// The kernels for all groups and sizes.
+  private static var anyWeightGradient: String { "reference/weight_gradient" }
+
+  private func weightGradientConstants(groups: Int) -> [(String, String)] {
+    [groupConstant, ("GROUPED", groups > 1 ? "1" : "0")]
   }
 }

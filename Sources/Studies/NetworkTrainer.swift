@@ -90,8 +90,8 @@ struct NetworkTrainer {
     switch model.kind {
     case .fullyConnected(let hidden):
       let decay = Dictionary(
-        uniqueKeysWithValues: zip(hidden + [training.classes], model.lambdas).enumerated().map {
-          ("fc\($0 + 1)", StudyModel.decay(lambda: $1.1, units: $1.0))
+        uniqueKeysWithValues: model.lambdas.enumerated().map {
+          ("fc\($0 + 1)", StudyModel.decay(lambda: $1))
         })
       if let regime = model.regime {
         let epochs = plan.epochs(
@@ -227,7 +227,7 @@ struct NetworkTrainer {
       Linear(
         weights: Tensor(shape: [features.width, training.classes], repeating: 0),
         bias: Array(repeating: 0, count: training.classes)), name: "fc2")
-    let lambda = StudyModel.decay(lambda: model.lambdas[0], units: training.classes)
+    let lambda = StudyModel.decay(lambda: model.lambdas[0])
     let classifier = try minimize(
       model, top, set, decay: ["fc2": lambda / (features.scale * features.scale)],
       evaluations: plan.layerEvaluations)

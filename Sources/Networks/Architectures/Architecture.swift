@@ -93,12 +93,16 @@ struct GraphBuilder<Parameters: ParameterSource> {
     try append(ScaleShift(scale: folded.scale, shift: folded.shift), name)
   }
 
-  /// A fully connected layer, `NAME.weight` `[O, K]` and `NAME.bias`.
-  mutating func linear(_ name: String, _ outputs: Int) throws(ArchitectureError) {
+  /// A fully connected layer, `NAME.weight` `[O, K]` and, if it has a bias, `NAME.bias`.
+  mutating func linear(
+    _ name: String, _ outputs: Int, hasBias: Bool = true
+  ) throws(ArchitectureError) {
     let inputs = shape[0]
     let rows = try parameters.parameter(name + ".weight", shape: [outputs, inputs], fanIn: inputs)
-    let bias = try parameters.parameter(name + ".bias", shape: [outputs], fanIn: nil)
-    try append(Linear(weights: rows.transposed(), bias: bias.values), name)
+    let bias =
+      try hasBias
+      ? parameters.parameter(name + ".bias", shape: [outputs], fanIn: nil).values : nil
+    try append(Linear(weights: rows.transposed(), bias: bias), name)
   }
 
   mutating func relu() throws(ArchitectureError) {

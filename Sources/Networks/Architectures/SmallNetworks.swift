@@ -12,8 +12,8 @@ public enum SmallNetwork: Hashable, Sendable {
   }
 
   /// Fully connected layers of these sizes, each followed by the activation, then the logits; without
-  /// a hidden layer it is a softmax classifier. Nodes `fc1`, `fc2`, ...
-  case fullyConnected(hidden: [Int], activation: HiddenActivation = .relu)
+  /// a hidden layer it is a softmax classifier. Nodes `fc1`, `fc2`, ..., with a bias or without one.
+  case fullyConnected(hidden: [Int], activation: HiddenActivation = .relu, hasBias: Bool = true)
   /// 3x3 convolutions of so many channels, each followed by a ReLU, then a maximum over 2x2, then the
   /// logits. Nodes `conv1`, `conv2`, ..., `fc`.
   case convolutional(channels: [Int])
@@ -24,13 +24,14 @@ public enum SmallNetwork: Hashable, Sendable {
   /// The name in tables: FC64-32-10 is two hidden layers and ten classes.
   public func name(classes: Int) -> String {
     switch self {
-    case .fullyConnected(let hidden, _): "FC" + Self.joined(hidden + [classes])
+    case .fullyConnected(let hidden, _, _): "FC" + Self.joined(hidden + [classes])
     case .convolutional(let channels): "Conv" + Self.joined(channels) + "-" + "\(classes)"
     case .leNet5: "LeNet5"
     }
   }
 
-  /// The network with parameters from a source: `NODE.weight` and `NODE.bias`, as in torchvision.
+  /// The network with parameters from a source: `NODE.weight` and `NODE.bias`, as in torchvision, the
+  /// latter where layers have one.
   ///
   /// - Parameters:
   ///   - inputShape: `[C, H, W]`.
@@ -56,16 +57,16 @@ public enum SmallNetwork: Hashable, Sendable {
       ScaleShift(scale: deviation.map { 1 / $0 }, shift: zip(mean, deviation).map { -$0 / $1 }),
       "normalization")
     switch self {
-    case .fullyConnected(let hidden, let activation):
+    case .fullyConnected(let hidden, let activation, let hasBias):
       try builder.flatten()
       for (index, size) in hidden.enumerated() {
-        try builder.linear("fc\(index + 1)", size)
+        try builder.linear("fc\(index + 1)", size, hasBias: hasBias)
         switch activation {
         case .relu: try builder.relu()
         case .sigmoid: try builder.append(Pointwise(.sigmoid), "sigmoid")
         }
       }
-      try builder.linear("fc\(hidden.count + 1)", classes)
+      try builder.linear("fc\(hidden.count + 1)", classes, hasBias: hasBias)
     case .convolutional(let channels):
       for (index, size) in channels.enumerated() {
         try builder.convolution("conv\(index + 1)", size, kernel: 3, padding: 1)
