@@ -1,6 +1,8 @@
 import Compute
 import Datasets
 import Foundation
+import ModelFiles
+import Reference
 import Runs
 import Studies
 import Support
@@ -80,6 +82,7 @@ import Testing
       atPath: world.environment.networks.path)
     #expect(files.count(where: { $0.hasSuffix(".safetensors") }) == 6)
     #expect(files.count(where: { $0.hasSuffix(".onnx") }) == 6)
+    try expectMinimum(lambda: 1, file: #require(files.first { $0.hasPrefix("FC101-") }), world)
     // Kept networks give the same figures without training: a mark left in their place stays.
     let stamps = try files.map {
       try FileManager.default.attributesOfItem(
@@ -110,6 +113,32 @@ import Testing
       #expect(page.contains("<svg") && !page.contains("NaN"))
       try expectWholePage(report)
     }
+  }
+
+  /// A softmax classifier without biases where mean cross-entropy + lambda / 2 |w|^2 has no slope.
+  private func expectMinimum(lambda: Double, file: String, _ world: World) throws {
+    let stem = try #require(file.split(separator: ".").first)
+    let url = world.environment.networks.appending(path: stem + ".safetensors")
+    let tensors = try Safetensors(contentsOf: url).tensors
+    #expect(tensors.keys.sorted() == ["fc1.weight"])
+    let weights = try #require(tensors["fc1.weight"]).values.map { Double($0) }
+    let samples = Digits.samples.prefix(1397)
+    var slopes = weights.map { lambda * $0 }
+    for sample in samples {
+      let pixels = sample.pixels.map { (Double($0) * 255).rounded(.down) / 255 }
+      let powers = (0..<10).map { output in
+        exp(zip(weights[64 * output..<64 * output + 64], pixels).reduce(0) { $0 + $1.0 * $1.1 })
+      }
+      let sum = powers.reduce(0, +)
+      for output in 0..<10 {
+        let share = powers[output] / sum - (output == sample.label ? 1 : 0)
+        for place in 0..<64 {
+          slopes[64 * output + place] += share * pixels[place] / Double(samples.count)
+        }
+      }
+    }
+    func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+    #expect(norm(slopes) < 0.02 * lambda * norm(weights), "\(norm(slopes)) \(norm(weights))")
   }
 
   @Test func `units, spectrum and fooling: figures and pages`() throws {
