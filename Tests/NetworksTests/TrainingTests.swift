@@ -74,6 +74,12 @@ import Testing
         var current = graph
         for set in sets {
           let rate: Float = 0.125
+          let slopes = try trainer.inputGradients(of: set)
+          let expectedSlopes = ReferenceNetwork(current).gradient(
+            set.pictures, outputGradient: Self.lossGradient(set.labels, Float.self)
+          ).inputGradient
+          #expect(
+            equalBits(Array(slopes.values.prefix(expectedSlopes.count)), expectedSlopes.values))
           let found = try trainer.step(on: set, rate: rate)
           let reference = ReferenceNetwork(current).parameterGradients(
             set.pictures, outputGradient: Self.lossGradient(set.labels, Float.self))
@@ -201,6 +207,36 @@ import Testing
           }
         }
       }
+    }
+  }
+
+  @Test func `dropout drops its part, scales the rest, and lets gradients through alike`() throws {
+    for context in try Self.opened.get() {
+      let mask = try DropoutMask(context, shape: [1000], batch: 4, rate: 0.25, seed: 5)
+      var graph = Graph(inputShape: [1000])
+      try graph.append(Dropout(mask))
+      let network = try CompiledNetwork(graph, context: context, batch: 4)
+      let ones = Tensor<Float>(shape: [4, 1000], repeating: 1)
+      func passed() throws -> [Float] {
+        try network.write(ones)
+        try network.forward()
+        return try network.readLogits().values
+      }
+      #expect(try passed() == ones.values)
+      try mask.draw(step: 1)
+      let first = try passed()
+      #expect(Set(first) == [0, 1 / 0.75])
+      let dropped = first.count { $0 == 0 }
+      // 4000 draws: six standard deviations.
+      #expect(abs(dropped - 1000) < 165, "\(dropped)")
+      let target = try #require(network.logitsGradient)
+      try target.buffer.write(target.layout.pack(ones.values, batch: 4), at: target.offset)
+      try network.gradient()
+      #expect(try network.readInputGradient().values == first)
+      try mask.draw(step: 2)
+      #expect(try passed() != first)
+      try mask.draw(step: 1)
+      #expect(try passed() == first)
     }
   }
 

@@ -128,6 +128,26 @@ import Testing
       .norm(of: graph.nodes[0], in: graph).bound
   }
 
+  @Test func `a linear network's score is the distance to the other class, or the radius`() throws {
+    let weights = Self.weights([12, 3])
+    var graph = Graph(inputShape: [12])
+    try graph.append(Linear(weights: weights))
+    let device = try #require(try Device.all().first)
+    let network = try CompiledNetwork(graph, context: Context(device: device), batch: 6)
+    var clever = Clever()
+    (clever.maxima, clever.samples, clever.radius) = (4, 3, 0.5)
+    let slopes = (0..<12).map {
+      Double(weights.values[3 * $0 + 2]) - Double(weights.values[3 * $0])
+    }
+    let slope = slopes.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    let pixels = (0..<12).map { Float($0) / 12 }
+    for (margin, radius) in [(0.25, 0.25 / slope), (1e3, 0.5)] {
+      let score = try clever.score(
+        network, pixels: pixels, id: 3, classes: (right: 2, other: 0), margin: margin)
+      #expect(near(score.largestGradient, slope, 1e-5) && near(score.radius, radius, 1e-5))
+    }
+  }
+
   /// scipy.stats.weibull_max.rvs and .fit (maximum likelihood), version 1.16.
   @Test func `the law of maxima is fitted as by scipy`() throws {
     let found = try #require(ReverseWeibull(fitting: Self.maxima))

@@ -160,6 +160,11 @@ import Testing
     for row in fooling.rows where row["method"] == "gradient" {
       #expect(try #require(number(row, "confidence")) > 0.99, "\(row)")
     }
+    // Elites begin as noise, which a network rarely sees a drawn class in.
+    let evolved = fooling.rows.filter { $0["method"] == "evolution" }
+    let confidences = try evolved.map { try #require(number($0, "confidence")) }
+    #expect(
+      confidences.count == 30 && confidences.count(where: { $0 > 0.9 }) > 20, "\(confidences)")
     let noise = fooling.rows.filter { $0["table"] == "noise" }
     #expect(noise.count == 3 * 4)
     for model in stride(from: 0, to: noise.count, by: 4) {
