@@ -114,7 +114,9 @@ let package = Package(
     tests("RunsTests", ["Support", "Runs", "Datasets"]),
     tests(
       "SpectrumTests", ["Support", "Spectrum", "Networks", "Operations", "Compute", "Reference"]),
-    tests("StudiesTests", ["Support", "Studies", "Compute", "Datasets", "ModelFiles", "Reference", "Runs"]),
+    tests(
+      "StudiesTests",
+      ["Support", "Studies", "Compute", "Datasets", "ModelFiles", "Reference", "Runs"]),
     tests("BlindspotKitTests", ["Support", "BlindspotKit", "Operations", "Reference"]),
     tests(
       "CommandTests",
