@@ -27,6 +27,11 @@ struct ShareFigure {
 
   var interval: ClosedRange<Double>? { wilsonInterval(successes: count, trials: total) }
 
+  /// The interval of 95 % of the difference of this share and another.
+  func difference(from other: ShareFigure) -> ClosedRange<Double>? {
+    newcombeInterval((count, total), (other.count, other.total))
+  }
+
   /// `NAME`, `NAME_low`, `NAME_high` for a row.
   func fields(_ name: String) -> [String: JSONValue] {
     [

@@ -88,6 +88,7 @@ public struct SubsetsStudy: Study {
       table3Rows(networks.map(\.model), errors, attacks)
       + plain.rows(noise: "noise 0.06").map { $0.merging(Self.mark(false)) { own, _ in own } }
       + magnified.rows(noise: "noise 0.1").map { $0.merging(Self.mark(true)) { own, _ in own } }
+      + [Self.asymmetryRow(plain, names)]
     report.findings = findings(plain, magnified, names, errors, attacks)
     report.blocks = blocks(plain, magnified, names, errors, attacks)
     return report
@@ -126,12 +127,16 @@ public struct SubsetsStudy: Study {
   ) -> [String] {
     var findings: [String] = []
     if let other = plain.line(names[0])?.errors[1], let back = plain.line(names[1])?.errors[0] {
-      let differs = Self.liesApart(other.interval, back.interval)
+      let difference = other.difference(from: back)
+      let verdict =
+        difference.map { $0.lowerBound > 0 } == true
+        ? "the asymmetry that the paper has"
+        : "no asymmetry that the number of pictures would show"
       findings.append(
         "Transfer between the two networks of one half: \(names[0]) to \(names[1]) "
-          + "\(Self.text(other)), back \(Self.text(back)); the paper has 26.2 % and 6.25 %. The "
-          + "intervals \(differs ? "lie apart" : "overlap"), the direction is "
-          + (other.share > back.share ? "the paper's." : "not the paper's."))
+          + "\(Self.text(other)), back \(Self.text(back)), a difference of "
+          + "\(decimal(100 * (other.share - back.share), 1)) \(Self.percentages(difference)) "
+          + "points: \(verdict) (26.2 and 6.25 %).")
     }
     var grown = 0
     var pairs = 0
@@ -171,14 +176,26 @@ public struct SubsetsStudy: Study {
         })
   }
 
-  private static func liesApart(_ a: ClosedRange<Double>?, _ b: ClosedRange<Double>?) -> Bool {
-    guard let a, let b else { return false }
-    return !a.overlaps(b)
+  private static func text(_ figure: ShareFigure) -> String {
+    percent(figure.share) + " " + percentages(figure.interval)
   }
 
-  private static func text(_ figure: ShareFigure) -> String {
-    percent(figure.share) + " "
-      + interval(figure.interval.map { 100 * $0.lowerBound...100 * $0.upperBound }, 1)
+  private static func percentages(_ range: ClosedRange<Double>?) -> String {
+    interval(range.map { 100 * $0.lowerBound...100 * $0.upperBound }, 1)
+  }
+
+  /// How much more often distortions for the first network fool the second than the other way.
+  private static func asymmetryRow(_ plain: ErrorGrid, _ names: [String]) -> [String: JSONValue] {
+    guard let other = plain.line(names[0])?.errors[1], let back = plain.line(names[1])?.errors[0]
+    else { preconditionFailure("no lines for \(names)") }
+    let difference = other.difference(from: back)
+    return [
+      "table": 4, "comparison": "asymmetry", "made_for": .string(names[0]),
+      "fed_to": .string(names[1]), "difference": .number(other.share - back.share),
+      "difference_low": .optional(difference?.lowerBound),
+      "difference_high": .optional(difference?.upperBound),
+      "paper_difference": .number(paperPlain[0][1] - paperPlain[1][0]),
+    ]
   }
 
   private func blocks(

@@ -34,6 +34,16 @@ struct RunSummaryTests {
     #expect(abs(interval.upperBound - high) <= 1e-15)
   }
 
+  @Test func `gives Newcombe's intervals as he printed them`() throws {
+    for (first, second, low, high) in [
+      ((56, 70), (48, 80), 0.0524, 0.3339), ((10, 10), (0, 20), 0.6791, 1),
+    ] {
+      let interval = try #require(newcombeInterval(first, second))
+      #expect(abs(interval.lowerBound - low) < 5e-5 && abs(interval.upperBound - high) < 5e-5)
+    }
+    #expect(newcombeInterval((0, 0), (1, 2)) == nil)
+  }
+
   @Test func `counts, averages and medians as documented`() {
     let results = [
       result(4, l2: 0.5, l28Bit: 0.75), result(1, l2: 1), result(2, l2: 4, l28Bit: 4.25),

@@ -98,7 +98,12 @@ import Testing
     let transfer = try TransferStudy().run(world.environment)
     #expect(transfer.rows.count == 9 * 6)
     let subsets = try SubsetsStudy().run(world.environment)
-    #expect(subsets.rows.count == 3 + 5 * 3 + 4 * 3)
+    #expect(subsets.rows.count == 3 + 5 * 3 + 4 * 3 + 1)
+    let asymmetry = try #require(subsets.rows.last)
+    #expect(asymmetry["comparison"] == "asymmetry")
+    let difference = try #require(number(asymmetry, "difference"))
+    #expect(try #require(number(asymmetry, "difference_low")) < difference)
+    #expect(try #require(number(asymmetry, "difference_high")) > difference)
     for row in transfer.rows + subsets.rows where row["made_for"] == row["fed_to"] {
       // Distortions of so small pictures are longer than those that 0.1 magnifies.
       guard row["made_for"] != nil, row["magnified"] != true else { continue }
