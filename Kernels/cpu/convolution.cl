@@ -5,8 +5,9 @@
 // blocks.
 // Variants: TAIL_PIXELS for a row's rest, the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL,
 // SETTLES_ZERO; SCATTERS (scatter.clh) where a pixel here is a block of pixels of few channels;
-// PASS_CHANNELS where a row of COLUMNS pixels takes so many channels at a time, of one tap, and keeps
-// its sums in between: weights that exceed the second cache then serve the whole row.
+// PASS where a row of COLUMNS pixels takes so many channels of its one tap at a time, or tap rows with
+// PASS_TAPS, and keeps its sums in between: weights that exceed the second cache then serve the whole
+// row, or an input without overlapping taps is read in longer stretches.
 // Order of summation: tap row, tap column, channel, each ascending, one fma a product; then + 0 with
 // SETTLES_ZERO; then bias, then residual or stored sum, then activation or mask.
 // Source: direct convolution with packed weights, as in oneDNN's and libxsmm's microkernels.
@@ -26,8 +27,11 @@
 #ifndef INPUT_STEP
 #define INPUT_STEP 64
 #endif
-#ifndef PASS_CHANNELS
-#define PASS_CHANNELS 0
+#ifndef PASS
+#define PASS 0
+#endif
+#ifndef PASS_TAPS
+#define PASS_TAPS 0
 #endif
 #ifndef COLUMNS
 #define COLUMNS PIXELS
@@ -126,24 +130,35 @@ WIDE static inline float16 settled(const float16 s) {
   store16(output + (p) * outputPixel + 16 * (v), activate(r));
 #endif
 
-// What both tiles of a row get from column on.
+// What both tiles of a row get from column on, for the part of the sum that begins at first.
+#if PASS_TAPS
+#define PART_START                                                                                \
+  x + first * tapRowStep + column * INPUT_STEP,                                                   \
+      w + (ulong)first * (16 * VECTORS) * (ulong)(tapColumns * inputChannels)
+#define PART_TAPS count
+#define PART_CHANNELS inputChannels
+#define ALL_PARTS tapRows
+#else
+#define PART_START x + first + column * INPUT_STEP, w + (ulong)first * (16 * VECTORS)
+#define PART_TAPS tapRows
+#define PART_CHANNELS count
+#define ALL_PARTS inputChannels
+#endif
 #define TILE_ARGUMENTS                                                                            \
-  x + first + column * INPUT_STEP, w + (ulong)first * (16 * VECTORS), bias + 16 * firstVector,    \
-      r + column * residualPixel, y + column * outputPixel, m + column * maskPixel, tapRows,      \
-      tapColumns, count, tapRowStep, tapColumnStep, residualPixel, outputPixel, maskPixel,        \
-      vectors, lanes + 16 * firstVector, targetRows - row * BLOCK_ROWS,                           \
-      targetColumns - column * BLOCK_COLUMNS, SUMS, starts, ends
-#if PASS_CHANNELS
+  PART_START, bias + 16 * firstVector, r + column * residualPixel, y + column * outputPixel,      \
+      m + column * maskPixel, PART_TAPS, tapColumns, PART_CHANNELS, tapRowStep, tapColumnStep,    \
+      residualPixel, outputPixel, maskPixel, vectors, lanes + 16 * firstVector,                   \
+      targetRows - row * BLOCK_ROWS, targetColumns - column * BLOCK_COLUMNS, SUMS, starts, ends
+#if PASS
 #define SUMS sums + column * VECTORS
 #define FOR_PASSES                                                                                \
   float16 sums[COLUMNS * VECTORS];                                                                \
   for (int first = 0, count, starts = 1, ends = 0;                                                \
-       count = min(PASS_CHANNELS, inputChannels - first), ends = first + count == inputChannels,  \
-       count > 0;                                                                                 \
-       first += PASS_CHANNELS, starts = 0)
+       count = min(PASS, ALL_PARTS - first), ends = first + count == ALL_PARTS, count > 0;        \
+       first += PASS, starts = 0)
 #else
 #define SUMS 0
-#define FOR_PASSES const int first = 0, count = inputChannels, starts = 1, ends = 1;
+#define FOR_PASSES const int first = 0, count = ALL_PARTS, starts = 1, ends = 1;
 #endif
 
 DEFINE_TILE(whole_tile, PIXELS)

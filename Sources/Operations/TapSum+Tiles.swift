@@ -46,9 +46,7 @@ extension Recorder {
         ("VECTORS", "\(tile.vectors)"), ("INPUT_STEP", "\(sum.inputStep)"),
         ("CHANNEL_UNROLL", "\(plan.unroll)"),
       ]
-        + (plan.passChannels.map {
-          [("PASS_CHANNELS", "\($0)"), ("COLUMNS", "\(sum.columns)")]
-        } ?? []))
+        + plan.pass.constants(columns: sum.columns))
     let weights: Buffer<Float>
     if let packed {
       weights = packed
@@ -160,5 +158,17 @@ extension TapSum {
       weight(output, position % channels, tapRow, position / channels)
     }
     return merged
+  }
+}
+
+extension TilePlan.Pass? {
+  /// The build constants of `cpu/convolution`.
+  fileprivate func constants(columns: Int) -> [(String, String)] {
+    switch self {
+    case nil: []
+    case .channels(let count): [("PASS", "\(count)"), ("COLUMNS", "\(columns)")]
+    case .taps(let count):
+      [("PASS", "\(count)"), ("PASS_TAPS", "1"), ("COLUMNS", "\(columns)")]
+    }
   }
 }

@@ -10,13 +10,23 @@ struct TilePlan: Hashable, Codable {
   let blocksPerItem: Int
   /// How far the loop over the channels is unrolled.
   let unroll: Int
-  /// Channels that a whole row takes before the next ones; nil for all at once.
-  let passChannels: Int?
+  /// The part of its sums that a whole row takes before the next part; nil for all at once.
+  let pass: Pass?
+
+  /// A part of a sum.
+  enum Pass: Hashable, Codable {
+    /// So many channels of the one tap.
+    case channels(Int)
+    /// So many rows of taps.
+    case taps(Int)
+  }
 
   /// Blocks whose weights take so much of the second cache are computed together.
   private static let cachedWeightBytes = 1 << 19
   /// Groups of work of a few million operations keep all cores busy to the end.
   private static let groupFlops = 2_000_000
+  /// Rows of taps in a pass: few, for their weights and the row's sums share the first cache.
+  private static let passedTaps = 4
   /// The longest row whose sums a work-item keeps between passes.
   private static let longestPassedRow = 128
 
@@ -37,14 +47,23 @@ struct TilePlan: Hashable, Codable {
     self.blocksPerItem = min(together, blocks)
     rowsPerGroup = min(
       sum.rows, max(1, Self.groupFlops / (2 * sum.columns * steps * width * self.blocksPerItem)))
-    // Weights beyond the second cache would come anew for every tile of the row.
-    let cached = Self.cachedWeightBytes / (4 * width)
-    let isLong = sum.taps == Extent(1) && steps > cached
-    passChannels =
-      isLong && sum.columns > tile.pixels && sum.columns <= Self.longestPassedRow ? cached : nil
+    pass =
+      sum.columns > tile.pixels && sum.columns <= Self.longestPassedRow
+      ? Self.pass(sum, width: width) : nil
     // Where neighbouring pixels' channels follow one another, a longer unrolled loop tempts the
     // compiler to load them as vectors and to take these apart.
     self.unroll = unroll ?? (sum.inputStep < 16 ? 2 : 16)
+  }
+
+  /// The part of a sum that a row of several tiles takes at a time.
+  private static func pass(_ sum: TapSum, width: Int) -> Pass? {
+    let channels = cachedWeightBytes / (4 * width)
+    // Weights beyond the second cache would come anew for every tile of the row.
+    if sum.taps == Extent(1), sum.inputChannels > channels { return .channels(channels) }
+    // Where the taps of a tile's few pixels lie far apart, as in a matrix's blocks, the row's are read
+    // together.
+    let isMatrix = sum.taps.width == 1 && sum.tapRowStep >= sum.rows * sum.columns * sum.inputStep
+    return isMatrix && sum.taps.height > passedTaps ? .taps(passedTaps) : nil
   }
 
   /// The plans worth a measurement, the rule's first.

@@ -170,7 +170,7 @@ extension OperationCatalog {
   /// Matrix products.
   public static let linear: [CatalogCase] =
     [1, 2, 7, 14, 17].flatMap { batch in
-      [[1, 1], [5, 3], [15, 16], [33, 17], [64, 100], [147, 128]].map { sizes in
+      [[1, 1], [5, 3], [15, 16], [33, 17], [64, 100], [147, 128], [130, 288]].map { sizes in
         CatalogCase("linear", "to \(sizes[1])", [[sizes[0]]], batch: batch) {
           var generator = ValueGenerator(seed: 3)
           return Linear(
