@@ -3,7 +3,7 @@
 // Shapes: input [n][row][pixel][channel] with a zero border; weights [block][tap row][tap column]
 // [channel of the group][TILE_N], their columns in the order of tile_position; groups of work
 // (block of TILE_N output channels, TILE_M pixels of the whole batch).
-// Variants: TILE_M, TILE_N of tile.clh; ALIGNED_INPUT, ALIGNED_OUTPUT where all places are multiples
+// Variants: TILE_M, TILE_N, PRECISION of tile.clh; ALIGNED_INPUT, ALIGNED_OUTPUT where all places are multiples
 // of four floats; the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL, SETTLES_ZERO; SCATTERS.
 // Order of summation: tap row, tap column, channel, each ascending, one fma a product; then + 0 with
 // SETTLES_ZERO; then bias, then residual or stored sum, then activation or mask.
@@ -29,9 +29,9 @@ typedef float8 __attribute__((aligned(4))) float8_stored;
       aQuads[l_] = load_quad(x + pixels[l_] + offset_, room_ - ALONG_K, ALIGNED_INPUT);           \
     }                                                                                             \
     TILE_UNROLL for (int l_ = 0; l_ < B_QUADS; ++l_) {                                            \
-      if (ACROSS_K(TILE_N, l_) < fetched) {                                                       \
-        bQuads[l_] = *(const global float4 *)(w + 4 * (TILE_ITEM + l_ * TILE_ITEMS));             \
-      }                                                                                           \
+      bQuads[l_] = ACROSS_K(TILE_N, l_) < fetched                                                 \
+                       ? *(const global float4 *)(w + 4 * (TILE_ITEM + l_ * TILE_ITEMS))          \
+                       : TILE_BEYOND(bQuads[l_]);                                                 \
     }                                                                                             \
     w += fetched * TILE_N;                                                                        \
     channel += TILE_K;                                                                            \
@@ -87,15 +87,14 @@ TILE_KERNEL void convolution(
   TILE_DECLARE(s)
   TILE_SUMS(s, a, b, chunks, fetched, FETCH_TAP, PUT_TAP)
 
-  const int channelOfGroup = block % blocksPerGroup * TILE_N + TILE_COLUMN;
-  if (channelOfGroup >= channelsPerGroup) { return; }
-  const int firstChannel = group * channelsPerGroup + channelOfGroup;
   TILE_UNROLL for (int p = 0; p < 8; ++p) {
+    const int channelOfGroup = block % blocksPerGroup * TILE_N + TILE_COLUMN_OF(p);
+    const int firstChannel = group * channelsPerGroup + channelOfGroup;
     const int pixel = firstPixel + TILE_ROW_OF(p);
     const int image = pixel / picture;
     const int row = (pixel - image * picture) / columns;
     const int column = pixel - image * picture - row * columns;
-    if (pixel < end) {
+    if (pixel < end && channelOfGroup < channelsPerGroup) {
       float8 r = (float8)(s[p][0], s[p][1]);
       // A sum with zero products and the same sum without them differ at most in the sign of a zero.
 #if SETTLES_ZERO

@@ -1,7 +1,7 @@
 // The product of two matrices, C = alpha op(A) op(B) + beta C, in tiles of a work-group.
 // Shapes: op(A) [M][K], op(B) [K][N], C [M][N]; A and B each by first element and the stride of its
 // stored rows, C by both; groups of work (TILE_N columns, TILE_M rows); extents (M, N, K, 0).
-// Variants: TILE_M, TILE_N of tile.clh; TRANSPOSES_A, TRANSPOSES_B; ALIGNED_A, ALIGNED_B where the
+// Variants: TILE_M, TILE_N, PRECISION of tile.clh; TRANSPOSES_A, TRANSPOSES_B; ALIGNED_A, ALIGNED_B where the
 // place's numbers are multiples of four; READS_C 0 or 1 (beta is not zero).
 // Order of summation: k ascending, one fma a product; then alpha * s; then + beta * c, two roundings.
 // Source: BLAS's gemm.
@@ -80,9 +80,9 @@ TILE_KERNEL void matmul(const global float *restrict matrixA, const ulong2 a_pla
   TILE_DECLARE(s)
   TILE_SUMS(s, a, b, (depth + TILE_K - 1) / TILE_K, fetched, FETCH_CHUNK, PUT_CHUNK)
 
-  const int column = firstColumn + TILE_COLUMN;
   TILE_UNROLL for (int p = 0; p < 8; ++p) {
     const int row = firstRow + TILE_ROW_OF(p);
+    const int column = firstColumn + TILE_COLUMN_OF(p);
     if (row < rows) {
       global float *z = matrixC + c_place.s0 + (ulong)row * c_place.s1 + column;
       const float values[8] = {s[p][0].x, s[p][0].y, s[p][0].z, s[p][0].w,

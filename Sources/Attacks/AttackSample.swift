@@ -65,6 +65,8 @@ public enum StopReason: String, Sendable, CaseIterable {
   case lineSearch = "line-search"
   /// The perturbation reached its goal inside the ball.
   case reached
+  /// What reached its goal in a looser precision does not in canonical arithmetic.
+  case unconfirmed
   /// A logit or gradient was not a number.
   case invalid
 }

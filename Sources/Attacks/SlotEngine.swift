@@ -25,6 +25,8 @@ public final class SlotEngine<Machine: SampleMachine> {
 
   /// The network under attack.
   public let network: CompiledNetwork
+  /// What confirms successes canonically; a network in a looser precision must have it.
+  public var confirmation: CanonicalConfirmation?
   private let vectors: SlotVectors
   private let losses: SlotLoss
   private let makeMachine: MakeMachine
@@ -57,6 +59,9 @@ public final class SlotEngine<Machine: SampleMachine> {
     next: () throws -> AttackSample?, emit: ([AttackResult]) throws -> Void,
     shouldStop: () -> Bool = { false }
   ) throws {
+    precondition(
+      network.arithmetic.isCanonical || confirmation != nil,
+      "\(network.arithmetic.precision) without a confirmation")
     var isDrained = false
     defer { slots = Array(repeating: nil, count: slots.count) }
     while !shouldStop() {
@@ -97,7 +102,7 @@ public final class SlotEngine<Machine: SampleMachine> {
     try vectors.observe(slots.map { $0 != nil })
     let measures = try vectors.readMeasures()
     let found = try losses.read()
-    var results: [AttackResult] = []
+    var results: [(result: AttackResult, criterion: GoalLoss)] = []
     for index in slots.indices {
       guard var slot = slots[index] else { continue }
       if slot.wantsGradient { slot.gradientEvaluations += 1 } else { slot.forwardEvaluations += 1 }
@@ -111,11 +116,11 @@ public final class SlotEngine<Machine: SampleMachine> {
         (slot.command, slot.parameters, slot.wantsGradient) = (command, parameters, gradient)
         slots[index] = slot
       case .finish(let outcome):
-        results.append(try result(slot, outcome, index))
+        results.append((try result(slot, outcome, index), slot.machine.goal.criterion))
         slots[index] = nil
       }
     }
-    return results
+    return try confirmation?.confirm(results) ?? results.map(\.result)
   }
 
   private func result(

@@ -16,6 +16,8 @@ public final class CompiledNetwork {
   public let context: Context
   /// The kernels in use.
   public let family: KernelFamily
+  /// How convolutions and matrix products are rounded.
+  public let arithmetic: Arithmetic
   /// The input `[N, H, W, C]`, dense, in [0, 1] for pictures: write it before a pass.
   public let input: DeviceTensor
   /// The gradient of the input, in the input's layout; read it after `gradient()`.
@@ -41,18 +43,21 @@ public final class CompiledNetwork {
   ///   - tuner: What chooses register tiles by measurement; nil leaves it to the rules.
   ///   - sliceSize: Samples that the first, largest layers compute at a time, at most and if that
   ///     saves memory; nil leaves it to the device. It changes no bit.
+  ///   - arithmetic: How products are rounded; looser modes take the `gpu` family's kernels, and a
+  ///     device without an `Arithmetic.obstacle`.
   ///   - progress: Called with (operations compiled, all operations).
   /// - Throws: `ComputeError` when a kernel cannot be built or the memory is not there.
   public init(
     _ graph: Graph, context: Context, batch: Int, family: KernelFamily? = nil,
     withGradient: Bool = true, tuner: Tuner? = nil, sliceSize: Int? = nil,
-    progress: ((Int, Int) -> Void)? = nil
+    arithmetic: Arithmetic = .canonical, progress: ((Int, Int) -> Void)? = nil
   ) throws(ComputeError) {
     precondition(batch > 0, "a batch of \(batch)")
     self.graph = graph.withPaddedInput().optimized()
     self.batch = batch
     self.context = context
-    self.family = family ?? .preferred(for: context.device)
+    self.family = arithmetic.isCanonical ? family ?? .preferred(for: context.device) : .gpu
+    self.arithmetic = arithmetic
     let plan = MemoryPlan(
       self.graph, batch: batch, withGradient: withGradient,
       largestBufferBytes: context.device.largestBufferBytes,
@@ -67,6 +72,8 @@ public final class CompiledNetwork {
       context: context, family: self.family, batch: batch, tuner: tuner, sharing: shared)
     gradientPass = Recorder(
       context: context, family: self.family, batch: batch, tuner: tuner, sharing: shared)
+    forwardPass.arithmetic = arithmetic
+    gradientPass.arithmetic = arithmetic
     defer { tuner?.releaseMemory() }
     let steps = self.graph.nodes.count * (withGradient ? 2 : 1)
     try recordForward(memory) { progress?($0, steps) }

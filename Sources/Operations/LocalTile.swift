@@ -24,9 +24,16 @@ public struct LocalTile: Hashable, Sendable {
   ///   - columns: The columns of a product.
   ///   - products: How many products there are.
   ///   - device: Whose compute units, local memory and work-groups count.
-  public init(rows: Int, columns: Int, products: Int = 1, device: Device) {
+  ///   - arithmetic: How it is computed.
+  public init(
+    rows: Int, columns: Int, products: Int = 1, device: Device,
+    arithmetic: Arithmetic = .canonical
+  ) {
     let possible = Self.all.filter {
-      $0.items <= device.largestWorkGroup && $0.localBytes <= device.localMemoryBytes
+      $0.items <= device.largestWorkGroup
+        && $0.localBytes(arithmetic) <= device.localMemoryBytes
+        // One warp's fragments and its share of the panels together exceed the registers.
+        && (arithmetic.isCanonical || $0.items > 32)
     }
     var best = (tile: LocalTile(rows: 64, columns: 32), cost: Double.infinity)
     for tile in possible {
@@ -50,8 +57,10 @@ public struct LocalTile: Hashable, Sendable {
   /// Work-items of a group, each with 8 x 8 sums.
   var items: Int { rows / 8 * (columns / 8) }
 
-  /// Two panels of sixteen steps for each operand.
-  var localBytes: Int { 2 * 16 * 4 * (rows + columns) }
+  /// Two panels of sixteen steps for each operand, and what emulated warps exchange.
+  func localBytes(_ arithmetic: Arithmetic) -> Int {
+    2 * 16 * 4 * (rows + columns) + (arithmetic.emulatesTensorCores ? 6 * 4 * items : 0)
+  }
 
   /// The tile as build constants.
   var constants: [(String, String)] { [("TILE_M", "\(rows)"), ("TILE_N", "\(columns)")] }
@@ -80,7 +89,9 @@ extension Recorder {
   /// The tile that was asked for, or the one by rule.
   func localTile(rows: Int, columns: Int, products: Int = 1) -> LocalTile {
     fixedLocalTile
-      ?? LocalTile(rows: rows, columns: columns, products: products, device: context.device)
+      ?? LocalTile(
+        rows: rows, columns: columns, products: products, device: context.device,
+        arithmetic: arithmetic)
   }
 
   /// Whether four floats may be loaded at once where places are made of these numbers.

@@ -72,7 +72,7 @@ public struct MatrixProduct: Hashable, Sendable {
       let tile = recorder.localTile(rows: m, columns: n)
       let program = try recorder.program(
         "gpu/matmul",
-        tile.constants + [
+        tile.constants + recorder.arithmetic.constants + [
           ("TRANSPOSES_A", transposesA ? "1" : "0"), ("TRANSPOSES_B", transposesB ? "1" : "0"),
           recorder.aligned("ALIGNED_A", a.offset, a.rowStride),
           recorder.aligned("ALIGNED_B", b.offset, b.rowStride), ("READS_C", beta == 0 ? "0" : "1"),

@@ -59,6 +59,11 @@ public final class Recorder {
   public let context: Context
   /// The kernels to prefer; an operation without a kernel of the family takes the reference one.
   public let family: KernelFamily
+  /// How convolutions and matrix products are rounded; looser than canonical only with the `gpu`
+  /// family.
+  public var arithmetic = Arithmetic.canonical {
+    didSet { precondition(arithmetic.isCanonical || family == .gpu, "tensor cores by \(family)") }
+  }
   /// The samples of a batch, or of the slice of it that is being recorded.
   public private(set) var batch: Int
   /// What chooses register tiles by measurement; nil leaves it to the rules.

@@ -20,7 +20,7 @@ extension Recorder {
     let residualStart = start(epilogue.residual, 0)
     let program = try program(
       "gpu/convolution",
-      constants(epilogue, sum.scatter) + tile.constants + [
+      constants(epilogue, sum.scatter) + tile.constants + arithmetic.constants + [
         aligned(
           "ALIGNED_INPUT", Int(inputStart), sum.inputImage, sum.inputRow, sum.inputStep,
           sum.tapRowStep, sum.tapColumnStep, sum.groups == 1 ? 0 : sum.inputChannels),

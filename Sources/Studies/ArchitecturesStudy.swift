@@ -29,9 +29,9 @@ public struct ArchitecturesStudy: Study {
     (
       StudyModel(
         name: "AE400-10", kind: .autoencoder(units: 400), lambdas: [1e-6],
-        description: "Autoencoder with softmax"), 11000
+        description: "Autoencoder with softmax"), 2800
     ),
-    (.convolutional([8, 16]), 1000), (.leNet5, 800),
+    (.convolutional([8, 16]), 1100), (.leNet5, 740),
   ]
 
   /// One network at the error of the linear one.

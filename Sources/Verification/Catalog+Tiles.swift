@@ -24,11 +24,14 @@ extension OperationCatalog {
 }
 
 /// A convolution whose sums fill whole tiles and leave rests.
-func tiledOperation(seed: UInt64, inputs: Int, outputs: Int, groups: Int) -> Convolution {
+func tiledOperation(
+  seed: UInt64, inputs: Int, outputs: Int, groups: Int,
+  values: OperationCheck.Values = .real(-1...1)
+) -> Convolution {
   var generator = ValueGenerator(seed: seed)
   return Convolution(
-    weights: generator.tensor([outputs, inputs / groups, 3, 2], .real(-1...1)),
-    bias: generator.tensor([outputs], .real(-1...1)).values,
+    weights: generator.tensor([outputs, inputs / groups, 3, 2], values),
+    bias: generator.tensor([outputs], values).values,
     window: WindowGeometry(
       kernel: Extent(3, 2), padding: Padding(top: 1, left: 1, bottom: 1, right: 1)),
     groups: groups, activation: .relu)
@@ -37,13 +40,15 @@ func tiledOperation(seed: UInt64, inputs: Int, outputs: Int, groups: Int) -> Con
 /// Differences of both passes of a convolution, whose rows have 28 + 1 pixels.
 func tiledConvolution(
   _ context: Context, _ family: KernelFamily, seed: UInt64, inputs: Int = 19, outputs: Int = 70,
-  groups: Int = 1, _ configure: (Recorder) -> Void
+  groups: Int = 1, values: OperationCheck.Values = .real(-2...2), _ configure: (Recorder) -> Void
 ) throws(ComputeError) -> [String] {
-  let convolution = tiledOperation(seed: seed, inputs: inputs, outputs: outputs, groups: groups)
+  let convolution = tiledOperation(
+    seed: seed, inputs: inputs, outputs: outputs, groups: groups,
+    values: values.isWhole ? values : .real(-1...1))
   var generator = ValueGenerator(seed: ~seed)
-  let x = generator.tensor([1, inputs, 3, 28], .real(-2...2))
+  let x = generator.tensor([1, inputs, 3, 28], values)
   let y = convolution.evaluate([x])
-  let dy = generator.tensor(y.shape, .real(-2...2))
+  let dy = generator.tensor(y.shape, values)
   let bare = [Layout(shape: [inputs, 3, 28])]
   let plain = Layout(shape: Array(y.shape.dropFirst()))
   let from = bare[0].with(border: convolution.inputBorder(0, inputs: bare, output: plain))

@@ -27,12 +27,13 @@ private func matrix(
 func multiply(
   _ context: Context, _ family: KernelFamily, _ product: MatrixProduct, _ m: Int, _ n: Int,
   _ k: Int,
-  aligned: Bool = false, _ configure: (Recorder) -> Void = { _ in }
+  aligned: Bool = false, values: OperationCheck.Values = .real(-2...2),
+  _ configure: (Recorder) -> Void = { _ in }
 ) throws(ComputeError) -> [String] {
   var generator = ValueGenerator(seed: 31)
-  let a = generator.tensor(product.transposesA ? [k, m] : [m, k], .real(-2...2))
-  let b = generator.tensor(product.transposesB ? [n, k] : [k, n], .real(-2...2))
-  let c = generator.tensor([m, n], .real(-2...2))
+  let a = generator.tensor(product.transposesA ? [k, m] : [m, k], values)
+  let b = generator.tensor(product.transposesB ? [n, k] : [k, n], values)
+  let c = generator.tensor([m, n], values)
   let target = try matrix(c, aligned: aligned, on: context)
   let recorder = Recorder(context: context, family: family, batch: 1)
   configure(recorder)

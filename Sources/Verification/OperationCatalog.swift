@@ -7,7 +7,7 @@ public enum OperationCatalog {
     + globalPooling
     + localResponseNormalization + pad + concat + reshape + reduceMean + border + elementary
     + longSum + losses + slotLoss + lbfgs + boxStep + matmul + training + networks + tiles
-    + localTiles
+    + tensorCores + localTiles
 
   /// A few small rows of each kind, for simulators that are thousands of times slower than a device.
   ///
@@ -26,7 +26,7 @@ public enum OperationCatalog {
         rows += kind == "network" ? [first] : [first, last]
       }
     }
-    return rows
+    return rows + tinyTensorCores
   }()
 }
 

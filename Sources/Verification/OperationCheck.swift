@@ -15,6 +15,9 @@ public struct OperationCheck: Sendable {
     case integers(ClosedRange<Int>)
     /// Anything that a float can be: NaN, infinities, denormals, the largest.
     case special
+
+    /// Whether all are integers.
+    var isWhole: Bool { if case .integers = self { true } else { false } }
   }
 
   /// How much of an operation is tried.

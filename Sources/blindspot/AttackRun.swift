@@ -10,6 +10,9 @@ import Synchronization
 /// Set by ctrl-C: the run stops after the step that is under way.
 private let wasInterrupted = Atomic<Bool>(false)
 
+/// Pictures whose success is confirmed together.
+private let confirmationBatch = 8
+
 /// One attack of the command line, from the options to the printed summary.
 struct AttackRun<Machine: SampleMachine> {
   let name: String
@@ -33,6 +36,7 @@ struct AttackRun<Machine: SampleMachine> {
     }
     let graph = try normalized(loaded.graph, preprocessing.normalization)
     let contexts = try options.place.contexts()
+    try options.checkPrecision(on: contexts)
     let progress = ProgressLine(quiet: options.quiet)
     // All of them before the first picture: drivers do not like to compile while kernels run.
     let networks = try contexts.map { context in
@@ -40,9 +44,17 @@ struct AttackRun<Machine: SampleMachine> {
         graph, context: context, batch: try options.place.batchSize(),
         samples: (source.count + contexts.count - 1) / contexts.count,
         family: try options.place.kernelFamily(), withGradient: true,
-        extraPictures: extraPictures, tuner: try options.place.tuner(context), progress: progress)
+        extraPictures: extraPictures, tuner: try options.place.tuner(context),
+        arithmetic: options.arithmetic,
+        progress: progress)
     }
     let engines = try networks.map { try makeEngine($0, target) }
+    for (engine, network) in zip(engines, networks) where !network.arithmetic.isCanonical {
+      engine.confirmation = CanonicalConfirmation(
+        try CompiledNetwork(
+          graph, context: network.context, batch: min(network.batch, confirmationBatch),
+          withGradient: false))
+    }
     let batch = networks.reduce(0) { $0 + $1.batch }
     let store = try openStore(loaded, source, preprocessing, networks)
     let finished = store?.finishedIDs ?? []
@@ -90,7 +102,7 @@ struct AttackRun<Machine: SampleMachine> {
     let seconds = Date().timeIntervalSince(start)
     let summary = AttackSummary(
       attack: name, model: loaded.path, device: joined(networks) { $0.context.device.name },
-      batch: batch, seconds: seconds,
+      precision: options.arithmetic.description, batch: batch, seconds: seconds,
       imagesPerSecond: Double(results.count - finished.count) / max(seconds, 1e-9),
       peakDeviceBytes: contexts.reduce(0) { $0 + $1.peakBytes }, run: RunSummary(results: results))
     if options.json { try printJSON(summary) } else { summary.printLines() }
@@ -129,7 +141,8 @@ struct AttackRun<Machine: SampleMachine> {
       driver: joined(networks) { $0.context.device.driverVersion },
       platform: joined(networks) {
         "\($0.context.device.platformName) \($0.context.device.platformVersion)"
-      }, codeVersion: codeVersion, kernelFamily: joined(networks) { $0.family.rawValue },
+      }, codeVersion: codeVersion, precision: options.arithmetic.description,
+      kernelFamily: joined(networks) { $0.family.rawValue },
       batch: networks.reduce(0) { $0 + $1.batch },
       convolution: options.model.convolution.rawValue)
     let folder = URL(fileURLWithPath: output)

@@ -6,6 +6,7 @@ struct AttackSummary: Encodable {
   var attack: String
   var model: String
   var device: String
+  var precision: String
   var batch: Int
   var seconds: Double
   var imagesPerSecond: Double
@@ -14,7 +15,7 @@ struct AttackSummary: Encodable {
   var run: RunSummary
 
   private enum Key: String, CodingKey {
-    case attack, model, device, batch, seconds
+    case attack, model, device, precision, batch, seconds
     case imagesPerSecond = "images_per_second"
     case peakDeviceBytes = "peak_device_bytes"
   }
@@ -25,6 +26,7 @@ struct AttackSummary: Encodable {
     try container.encode(attack, forKey: .attack)
     try container.encode(model, forKey: .model)
     try container.encode(device, forKey: .device)
+    try container.encode(precision, forKey: .precision)
     try container.encode(batch, forKey: .batch)
     try container.encode(seconds, forKey: .seconds)
     try container.encode(imagesPerSecond, forKey: .imagesPerSecond)
@@ -37,7 +39,7 @@ struct AttackSummary: Encodable {
       value.map { String(format: "%.\(digits)f", $0) } ?? "-"
     }
     print("attack           \(attack) on \(model)")
-    print("device           \(device), batch \(batch)")
+    print("device           \(device), batch \(batch), precision \(precision)")
     print("pictures         \(run.samples), \(run.cleanCorrect) classified rightly")
     print(
       "success          \(run.succeeded) of \(run.attempted) (\(text(run.successRate, 4))), "

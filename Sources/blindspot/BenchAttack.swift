@@ -4,6 +4,7 @@ import Compute
 import Datasets
 import Foundation
 import Networks
+import Operations
 import Reference
 import Runs
 
@@ -98,7 +99,7 @@ struct BenchAttack: ParsableCommand {
     let result = AttackTiming(
       summary: AttackSummary(
         attack: attack.rawValue, model: loaded.path, device: context.device.name,
-        batch: network.batch, seconds: median,
+        precision: network.arithmetic.description, batch: network.batch, seconds: median,
         imagesPerSecond: Double(samples.count) / max(median, 1e-9),
         peakDeviceBytes: context.peakBytes, run: RunSummary(results: first ?? [])),
       repeatSeconds: seconds)

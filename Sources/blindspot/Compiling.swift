@@ -60,13 +60,15 @@ func fittingBatch(
 /// - Throws: `CommandError` that says what would fit when the batch does not.
 func compile(
   _ graph: Graph, context: Context, batch: Int?, samples: Int, family: KernelFamily?,
-  withGradient: Bool, extraPictures: Int, tuner: Tuner?, progress: ProgressLine
+  withGradient: Bool, extraPictures: Int, tuner: Tuner?, arithmetic: Arithmetic = .canonical,
+  progress: ProgressLine
 ) throws -> CompiledNetwork {
   let size = try fittingBatch(
     graph, on: context.device, batch: batch, samples: samples, withGradient: withGradient,
     extraPictures: extraPictures)
   return try CompiledNetwork(
-    graph, context: context, batch: size, family: family, withGradient: withGradient, tuner: tuner
+    graph, context: context, batch: size, family: family, withGradient: withGradient, tuner: tuner,
+    arithmetic: arithmetic
   ) { done, all in
     progress.update(compilingLine(done, all, tuner))
   }

@@ -15,6 +15,7 @@ struct CommandError: Error, CustomStringConvertible {
 }
 
 extension ConvolutionAlgorithm: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 
 /// Where a command computes.
 struct DeviceOptions: ParsableArguments {

@@ -48,6 +48,13 @@ import Testing
         "attack", "lbfgs", "--model", "squeezenet1_1", "--images", good, "--batch", "1000000",
         "--output", folder.path("run"),
       ], mentioning: ["would fit"])
+    for mode in ["tf32", "bf16x3", "tf32x3"] {
+      try fails(
+        [
+          "attack", "fgsm", "--model", "squeezenet1_1", "--images", good, "--precision", mode,
+          "--output", folder.path("run"),
+        ], mentioning: [mode, "NVIDIA"])
+    }
     #expect(!FileManager.default.fileExists(atPath: folder.path("run")))
   }
 

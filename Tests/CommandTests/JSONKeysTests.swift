@@ -21,7 +21,8 @@ import Testing
   }
 
   private static let attackKeys = [
-    "attack", "model", "device", "batch", "samples", "clean_correct", "attempted", "succeeded",
+    "attack", "model", "device", "precision", "batch", "samples", "clean_correct", "attempted",
+    "succeeded",
     "succeeded_8bit", "success_rate", "success_rate_low", "success_rate_high", "mean_l2",
     "median_l2", "median_l2_all", "mean_l2_8bit", "mean_rms", "mean_linf", "forward_evaluations",
     "gradient_evaluations", "mean_forward_evaluations", "mean_gradient_evaluations", "seconds",
