@@ -31,7 +31,7 @@ public struct ArchitecturesStudy: Study {
         name: "AE400-10", kind: .autoencoder(units: 400), lambdas: [1e-6],
         description: "Autoencoder with softmax"), 2800
     ),
-    (.convolutional([8, 16]), 1100), (.leNet5, 740),
+    (.convolutional([8, 16]), 1000), (.leNet5, 800),
   ]
 
   /// One network at the error of the linear one.

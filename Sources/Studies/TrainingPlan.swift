@@ -22,7 +22,7 @@ struct TrainingPlan: Sendable {
     convolutionalEpochs: 6, adversarialEpochs: 12)
   /// Close to it, in a fraction of the time.
   static let quick = TrainingPlan(
-    startEpochs: 8, evaluations: 12, layerEvaluations: 80, autoencoderEpochs: 6,
+    startEpochs: 5, evaluations: 12, layerEvaluations: 50, autoencoderEpochs: 6,
     convolutionalEpochs: 2, adversarialEpochs: 2)
 
   /// The minibatch of gradient descent.
