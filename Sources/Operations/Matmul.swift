@@ -68,21 +68,32 @@ public struct MatrixProduct: Hashable, Sendable {
       k == inner && c.rows == m && c.columns == n,
       "a product of \(m)x\(k) and \(inner)x\(n) to \(c.rows)x\(c.columns)")
     let extents = Extents(m, n, k, 0)
+    let transposes = [
+      ("TRANSPOSES_A", transposesA ? "1" : "0"), ("TRANSPOSES_B", transposesB ? "1" : "0"),
+    ]
+    let readsC = ("READS_C", beta == 0 ? "0" : "1")
     if recorder.family == .gpu {
       let tile = recorder.localTile(rows: m, columns: n)
       let program = try recorder.program(
         "gpu/matmul",
-        tile.constants + recorder.arithmetic.constants + [
-          ("TRANSPOSES_A", transposesA ? "1" : "0"), ("TRANSPOSES_B", transposesB ? "1" : "0"),
+        tile.constants + recorder.arithmetic.constants + transposes + [
           recorder.aligned("ALIGNED_A", a.offset, a.rowStride),
-          recorder.aligned("ALIGNED_B", b.offset, b.rowStride), ("READS_C", beta == 0 ? "0" : "1"),
+          recorder.aligned("ALIGNED_B", b.offset, b.rowStride), readsC,
         ])
       return try recorder.launch(
         program, "matmul", tile.grid(rows: m, columns: n), a.buffer, a.rowPlace, b.buffer,
         b.rowPlace, c.buffer, c.rowPlace, extents, alpha, beta)
     }
+    if recorder.family == .cpu,
+      let tiles = ProductTiles(rows: m, columns: n, device: recorder.context.device)
+    {
+      let program = try recorder.program("cpu/matmul", transposes + [readsC] + tiles.constants)
+      return try recorder.launch(
+        program, "matmul", tiles.grid, a.buffer, a.rowPlace, b.buffer, b.rowPlace, c.buffer,
+        c.rowPlace, extents, alpha, beta, Int32(tiles.tilesPerItem), Int32(tiles.blocksPerItem))
+    }
     let program = try recorder.program(
-      "reference/matmul", [recorder.groupConstant, ("READS_C", beta == 0 ? "0" : "1")])
+      "reference/matmul", [recorder.groupConstant, readsC])
     try recorder.launch(
       program, "matmul", Grid([n, m], groups: [recorder.groupSize, 1]), a.buffer,
       a.place(transposed: transposesA), b.buffer, b.place(transposed: transposesB), c.buffer,
@@ -102,6 +113,64 @@ public struct MatrixProduct: Hashable, Sendable {
     MatmulReference.forward(
       a, b, c: c, transposesA: transposesA, transposesB: transposesB, alpha: Scalar(alpha),
       beta: Scalar(beta))
+  }
+}
+
+/// How the `cpu` family cuts a product (`Kernels/cpu/matmul.cl`); no way changes a bit.
+private struct ProductTiles {
+  /// The rows of a register tile; its columns are 32.
+  let height: Int
+  /// The most tiles below one another and blocks of 32 columns beside one another of a work-item.
+  let most: (tiles: Int, blocks: Int)
+  /// How many it computes.
+  let tilesPerItem: Int
+  let blocksPerItem: Int
+  /// A work-item for each of those parts.
+  let grid: Grid
+
+  /// Nil if the local memory is too small for copies of any part.
+  init?(rows: Int, columns: Int, device: Device) {
+    let registers = VectorRegisters(device)
+    // Two vectors of weights and a value stay in registers beside the sums. A step over the
+    // weights costs about 1.5 products.
+    let heights = [14, 8, 2, 1].filter { (2 * $0 + 2) * registers.perVector < registers.count }
+    let cost = { (height: Int) in Double((rows + height - 1) / height) * (Double(height) + 1.5) }
+    guard let height = heights.min(by: { cost($0) < cost($1) }),
+      // Many tiles use each copy often.
+      let most = [(37, 16), (18, 8), (9, 4), (4, 2)].first(where: { tiles, blocks in
+        let sums = tiles * blocks * height * 32
+        return 4 * (sums + Self.part * (16 + 32 * blocks)) <= device.localMemoryBytes
+      })
+    else { return nil }
+    let tiles = (rows + height - 1) / height
+    let blocks = (columns + 31) / 32
+    var groups = (tiles: (tiles + most.0 - 1) / most.0, blocks: (blocks + most.1 - 1) / most.1)
+    // With two or four items a core, a core that begins late leaves the other three of four.
+    while groups.tiles * groups.blocks < 6 * device.computeUnits,
+      groups.tiles < tiles || groups.blocks < blocks
+    {
+      let isHigh = tiles * height * groups.blocks > blocks * 32 * groups.tiles
+      if groups.blocks == blocks || isHigh && groups.tiles < tiles {
+        groups.tiles += 1
+      } else {
+        groups.blocks += 1
+      }
+    }
+    self.height = height
+    self.most = most
+    tilesPerItem = (tiles + groups.tiles - 1) / groups.tiles
+    blocksPerItem = (blocks + groups.blocks - 1) / groups.blocks
+    grid = Grid(
+      [(blocks + blocksPerItem - 1) / blocksPerItem, (tiles + tilesPerItem - 1) / tilesPerItem],
+      groups: [1, 1])
+  }
+
+  /// Steps of a sum that are copied together, the kernel's PART.
+  private static let part = 192
+
+  /// The kernel's variant.
+  var constants: [(String, String)] {
+    [("TILE", "\(height)"), ("TILES", "\(most.tiles)"), ("BLOCKS", "\(most.blocks)")]
   }
 }
 

@@ -12,6 +12,24 @@ public struct BenchmarkRow: Sendable {
   public let operation: any Operation
 }
 
+/// One product of two matrices to time.
+public struct ProductRow: Sendable {
+  /// What is timed.
+  public let product: MatrixProduct
+  /// The rows of the result.
+  public let rows: Int
+  /// Its columns.
+  public let columns: Int
+  /// Products of each of its elements.
+  public let depth: Int
+
+  /// The shape as the benchmark prints it, a T beside what is transposed.
+  public var shape: String {
+    let (a, b) = (product.transposesA ? "T" : "", product.transposesB ? "T" : "")
+    return "\(rows)x\(depth)\(a) by \(depth)x\(columns)\(b)"
+  }
+}
+
 /// Weights of one small number, biases 0, normalisation the identity: for what only needs shapes.
 private struct ConstantParameters: ParameterSource {
   func parameter(
@@ -74,6 +92,16 @@ extension OperationCatalog {
     ]
     return rows
   }
+
+  /// Products of two matrices that are not packed before, with every transpose.
+  public static let benchmarkProducts: [ProductRow] = [(1024, 1024, 1024), (2048, 2048, 2048)]
+    .flatMap { rows, columns, depth in
+      [(false, false), (false, true), (true, false), (true, true)].map {
+        ProductRow(
+          product: MatrixProduct(transposesA: $0, transposesB: $1), rows: rows, columns: columns,
+          depth: depth)
+      }
+    }
 
   /// The distinct convolutions of a network.
   private static func convolutions(

@@ -50,6 +50,28 @@ public struct KernelBenchmark: Sendable {
     try measure(row.operation, row, context)
   }
 
+  /// Times a product of two matrices.
+  ///
+  /// - Throws: `ComputeError` when a kernel cannot be built or run.
+  public func measure(
+    _ row: ProductRow, on context: Context
+  ) throws(ComputeError) -> KernelMeasurement {
+    let matrix = { (rows: Int, columns: Int, isTurned: Bool) throws(ComputeError) in
+      let buffer = try Buffer<Float>(context, count: rows * columns)
+      try buffer.fill(0.5)
+      return DeviceMatrix(
+        buffer: buffer, rows: isTurned ? columns : rows, columns: isTurned ? rows : columns)
+    }
+    let (m, n, k) = (row.rows, row.columns, row.depth)
+    let recorder = Recorder(context: context, family: family, batch: 1)
+    try row.product.record(
+      recorder, try matrix(m, k, row.product.transposesA),
+      try matrix(k, n, row.product.transposesB), to: try matrix(m, n, false))
+    return KernelMeasurement(
+      operation: "matmul", shape: row.shape, family: family, medianSeconds: try median(recorder),
+      cost: Cost(flops: 2 * m * n * k, bytes: 4 * (m * k + k * n + m * n)))
+  }
+
   /// Operation and shape of both passes of a row, as their measurements have them.
   public func names(of row: BenchmarkRow) -> [String] {
     let shape = shapeText(row)

@@ -57,18 +57,26 @@ struct BenchKernels: ParsableCommand {
     let chosen = try kernelFamily(named: family) ?? .preferred(for: context.device)
     let progress = ProgressLine(quiet: quiet)
     let benchmark = KernelBenchmark(batch: batch, family: chosen, repetitions: repeats)
-    let rows = try OperationCatalog.benchmark().filter { row in
-      filter.map { text in benchmark.names(of: row).contains { $0.contains(text) } } ?? true
+    let isWanted = { (names: [String]) in
+      filter.map { text in names.contains { $0.contains(text) } } ?? true
     }
-    guard !rows.isEmpty else {
+    let rows = try OperationCatalog.benchmark().filter { isWanted(benchmark.names(of: $0)) }
+    let products = OperationCatalog.benchmarkProducts.filter { isWanted(["matmul \($0.shape)"]) }
+    let count = rows.count + products.count
+    guard count > 0 else {
       throw CommandError("no kernel's name or shape holds '\(filter ?? "")'")
     }
     var ceilings = try DeviceCeilings(context)
     var measured: [KernelMeasurement] = []
     for (index, row) in rows.enumerated() {
-      progress.update(done: index, of: rows.count, row.operation.kind)
+      progress.update(done: index, of: count, row.operation.kind)
       measured += try benchmark.measure(row, on: context)
       // Other programs may hold a ceiling down for a while: the best of the whole run counts.
+      try ceilings.measureAgain()
+    }
+    for (index, row) in products.enumerated() {
+      progress.update(done: rows.count + index, of: count, "matmul")
+      measured.append(try benchmark.measure(row, on: context))
       try ceilings.measureAgain()
     }
     progress.end()

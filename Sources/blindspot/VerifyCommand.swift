@@ -22,6 +22,9 @@ struct Verify: ParsableCommand {
       "Only one kernel family: \(KernelFamily.allCases.map(\.rawValue).joined(separator: ", ")).")
   var family: String?
 
+  @Option(help: "Only rows whose operation or detail holds this text, as 'matmul' or 'batch 3'.")
+  var filter: String?
+
   @Flag(help: "A few small rows of each kind, all kernel families: for simulators.")
   var tiny = false
 
@@ -36,8 +39,9 @@ struct Verify: ParsableCommand {
 
   func run() throws {
     let device = try Device.matching(device)
+    let rows = try rows()
     // Compiling takes nearly all the time, and a driver compiles one program at a time.
-    if device.kind == .cpu, device.computeUnits > 1, !tiny, part == nil {
+    if device.kind == .cpu, device.computeUnits > 1, rows.count > 100, part == nil {
       return try finish(try inParts(min(device.computeUnits, 4), on: device))
     }
     let families =
@@ -45,7 +49,7 @@ struct Verify: ParsableCommand {
     // What this driver makes of the kernels today is verified, not what a cache has kept.
     let context = try Context(device: device, cache: .none)
     let progress = ProgressLine(quiet: quiet)
-    let report = try VerificationReport(context, families: families, rows: try rows()) {
+    let report = try VerificationReport(context, families: families, rows: rows) {
       done, all, row in
       progress.update(done: done, of: all, row.description)
     }
@@ -55,13 +59,16 @@ struct Verify: ParsableCommand {
 
   /// The rows of this process.
   private func rows() throws -> [CatalogCase] {
-    if tiny { return OperationCatalog.tiny }
-    guard let part else { return OperationCatalog.all }
+    let rows = (tiny ? OperationCatalog.tiny : OperationCatalog.all).filter { row in
+      filter.map { row.description.contains($0) } ?? true
+    }
+    guard !rows.isEmpty else { throw CommandError("no row holds '\(filter ?? "")'") }
+    guard let part else { return rows }
     let numbers = part.split(separator: "/").compactMap { Int($0) }
     guard numbers.count == 2, numbers[1] > 0, (0..<numbers[1]).contains(numbers[0]) else {
       throw ValidationError("--part is like 0/2, not '\(part)'")
     }
-    return OperationCatalog.all.enumerated()
+    return rows.enumerated()
       .filter { $0.offset % numbers[1] == numbers[0] }.map(\.element)
   }
 
@@ -77,7 +84,7 @@ struct Verify: ParsableCommand {
           "verify", "--json", "--quiet", "--part", "\(number)/\(count)", "--device",
           "\(device.index)",
         ]
-        + (family.map { ["--family", $0] } ?? [])
+        + (family.map { ["--family", $0] } ?? []) + (filter.map { ["--filter", $0] } ?? [])
       let pipe = Pipe()
       process.standardOutput = pipe
       try process.run()
