@@ -47,11 +47,20 @@ WIDE static inline float16 settled(const float16 s) {
   return SETTLES_ZERO ? s + (float16)(0.0f) : s;
 }
 
-// The output's lines are asked for before the sum, so that they are there after it.
+// The output's lines are asked for before the sum, so that they are there after it. What comes from
+// memory once, weights in passes or a matrix's blocks, is asked for a pass or a tile ahead, a line a
+// step.
 #if defined(__x86_64__)
-#define PREFETCH_OUTPUT(p) __builtin_prefetch((const void *)(size_t)(p), 1, 3);
+#define PREFETCH(p, writes, level) __builtin_prefetch((const void *)(size_t)(p), writes, level);
 #else
-#define PREFETCH_OUTPUT(p)
+#define PREFETCH(p, writes, level)
+#endif
+#if PASS_TAPS
+#define PREFETCH_AHEAD PREFETCH(x + PIXELS * INPUT_STEP + 15 * c, 0, 3)
+#elif PASS
+#define PREFETCH_AHEAD PREFETCH(ahead + 16 * c, 0, 2)
+#else
+#define PREFETCH_AHEAD
 #endif
 
 // One tile: COUNT neighbouring pixels of a row, VECTORS groups of sixteen channels.
@@ -62,12 +71,13 @@ WIDE static inline float16 settled(const float16 s) {
       global ushort *mask, const int tapRows, const int tapColumns, const int inputChannels,      \
       const int tapRowStep,                                                                       \
       const int tapColumnStep, const int residualPixel, const int outputPixel,                    \
-      const int maskPixel, const int vectors, const global int4 *lanes, const int rowsLeft,       \
-      const int columnsLeft, float16 *sums, const int starts, const int ends) {                   \
+      const int maskPixel, const int vectors, const global int4 *lanes, const int4 bounds,        \
+      float16 *sums, const int starts, const int ends,                     \
+      const global float *ahead) {                                                                \
     float16 s[COUNT][VECTORS];                                                                    \
     UNROLL for (int p = 0; p < COUNT; ++p) {                                                      \
       UNROLL for (int v = 0; v < VECTORS; ++v) {                                                  \
-        if (ends) { PREFETCH_OUTPUT(output + p * outputPixel + 16 * v) }                          \
+        if (ends) { PREFETCH(output + p * outputPixel + 16 * v, 1, 3) }                          \
         s[p][v] = starts ? (float16)(0.0f) : sums[p * VECTORS + v];                               \
       }                                                                                           \
     }                                                                                             \
@@ -75,6 +85,7 @@ WIDE static inline float16 settled(const float16 s) {
       for (int tapColumn = 0; tapColumn < tapColumns; ++tapColumn) {                             \
         const global float *x = input + tapRow * tapRowStep + tapColumn * tapColumnStep;          \
         UNROLL_CHANNELS for (int c = 0; c < inputChannels; ++c) {                                 \
+          PREFETCH_AHEAD                                                                          \
           float16 w[VECTORS];                                                                     \
           UNROLL for (int v = 0; v < VECTORS; ++v) { w[v] = load16(weights + 16 * v); }           \
           UNROLL for (int p = 0; p < COUNT; ++p) {                                                \
@@ -114,8 +125,8 @@ WIDE static inline float16 settled(const float16 s) {
 #endif
 #if SCATTERS
 #define FINISH(r, p, v)                                                                           \
-  scatter16(output + (p) * outputPixel, lanes + 16 * (v), rowsLeft,                               \
-            columnsLeft - (p) * BLOCK_COLUMNS, r);
+  scatter16(output + (p) * outputPixel, lanes + 16 * (v),                                         \
+            bounds + (int4)(0, (p) * BLOCK_COLUMNS, 0, 0), r);
 #elif MASKS || ACCUMULATES
 #define FINISH(r, p, v)                                                                           \
   store_gradient(output + (p) * outputPixel + 16 * (v), mask + (p) * maskPixel + (v), r);
@@ -148,9 +159,11 @@ WIDE static inline float16 settled(const float16 s) {
   PART_START, bias + 16 * firstVector, r + column * residualPixel, y + column * outputPixel,      \
       m + column * maskPixel, PART_TAPS, tapColumns, PART_CHANNELS, tapRowStep, tapColumnStep,    \
       residualPixel, outputPixel, maskPixel, vectors, lanes + 16 * firstVector,                   \
-      targetRows - row * BLOCK_ROWS, targetColumns - column * BLOCK_COLUMNS, SUMS, starts, ends
+      (int4)(row * BLOCK_ROWS, column * BLOCK_COLUMNS, targetRows, targetColumns), SUMS, starts,  \
+      ends, AHEAD
 #if PASS
 #define SUMS sums + column * VECTORS
+#define AHEAD w + (ulong)(first + count) * (16 * VECTORS) + column / PIXELS * count * 16
 #define FOR_PASSES                                                                                \
   float16 sums[COLUMNS * VECTORS];                                                                \
   for (int first = 0, count, starts = 1, ends = 0;                                                \
@@ -158,6 +171,7 @@ WIDE static inline float16 settled(const float16 s) {
        first += PASS, starts = 0)
 #else
 #define SUMS 0
+#define AHEAD w
 #define FOR_PASSES const int first = 0, count = ALL_PARTS, starts = 1, ends = 1;
 #endif
 

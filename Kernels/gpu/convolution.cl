@@ -103,8 +103,9 @@ TILE_KERNEL void convolution(
       global float *y = output + outputStart + (ulong)image * outputImage +
                         (long)row * outputRow + (long)column * outputPixel;
 #if SCATTERS
-      scatter8(y, lanes + firstChannel, targetRows - row * BLOCK_ROWS,
-               targetColumns - column * BLOCK_COLUMNS, r);
+      scatter8(
+          y, lanes + firstChannel,
+          (int4)(row * BLOCK_ROWS, column * BLOCK_COLUMNS, targetRows, targetColumns), r);
 #else
       y += firstChannel;
 #if MASKS || WRITES_MASK

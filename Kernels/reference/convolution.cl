@@ -60,8 +60,8 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void convolution_refer
 #define MASK_WORD                                                                                 \
   (mask + maskStart + n * maskImage + (long)row * maskRow + column * maskPixel + vector)
 #if SCATTERS
-  scatter16(y, lanes + 16 * vector, targetRows - row * BLOCK_ROWS,
-            targetColumns - column * BLOCK_COLUMNS, s);
+  scatter16(y, lanes + 16 * vector,
+            (int4)(row * BLOCK_ROWS, column * BLOCK_COLUMNS, targetRows, targetColumns), s);
 #elif MASKS || ACCUMULATES
   store_gradient(y, MASK_WORD, s);
 #else

@@ -12,6 +12,8 @@ struct PixelInterleaving {
   struct Axis {
     /// Input pixels in a block, a multiple of the stride.
     let pixels: Int
+    /// Pixels of the first block that lie before the input, so that few taps reach a block.
+    let shift: Int
     /// Blocks that cover the input.
     let blocks: Int
     /// Output pixels from one block to the next.
@@ -24,13 +26,30 @@ struct PixelInterleaving {
     /// Tap k of the kernel that reaches pixel r of a block from position j of the union, or nil.
     let tap: [[Int?]]
 
+    /// The axis with the first of the shifts that need the fewest taps.
     init(
       pixels: Int, extent: Int, kernel: Int, stride: Int, padding: Int, dilation: Int
     ) {
-      // Pixel r of the first block is reached by tap k from output (r + padding - k dilation) / s.
+      var best: Axis?
+      for shift in 0..<stride {
+        let candidate = Axis(
+          pixels: pixels, shift: shift, extent: extent, kernel: kernel, stride: stride,
+          padding: padding, dilation: dilation)
+        if let best, candidate.taps >= best.taps { continue }
+        best = candidate
+      }
+      guard let best else { preconditionFailure("a stride of \(stride)") }
+      self = best
+    }
+
+    private init(
+      pixels: Int, shift: Int, extent: Int, kernel: Int, stride: Int, padding: Int, dilation: Int
+    ) {
+      // Pixel r of the first block is reached by tap k from output
+      // (r - shift + padding - k dilation) / s.
       let reaching = (0..<pixels).map { residue in
         (0..<kernel).compactMap { tap -> (tap: Int, offset: Int)? in
-          let distance = residue + padding - tap * dilation
+          let distance = residue - shift + padding - tap * dilation
           return distance % stride == 0 ? (tap, distance / stride) : nil
         }
       }
@@ -38,7 +57,8 @@ struct PixelInterleaving {
       let highest = offsets.max() ?? 0
       let count = offsets.isEmpty ? 0 : highest - (offsets.min() ?? 0) + 1
       self.pixels = pixels
-      blocks = (extent + pixels - 1) / pixels
+      self.shift = shift
+      blocks = (extent + shift + pixels - 1) / pixels
       step = pixels / stride
       firstOffset = highest
       taps = count
@@ -102,7 +122,7 @@ struct PixelInterleaving {
       right: max(0, columns.highest - output.width + 1))
   }
 
-  /// For each lane its channel and its pixel in the block.
+  /// A lane's channel and its pixel in the block.
   func lane(_ index: Int) -> (row: Int, column: Int, channel: Int) {
     let pixel = index / channels
     return (pixel / columns.pixels, pixel % columns.pixels, index % channels)
@@ -132,9 +152,10 @@ struct PixelInterleaving {
         blockRows: rows.pixels, blockColumns: columns.pixels, rows: to.height, columns: to.width,
         lanes: (0..<lanes).map { index in
           let lane = lane(index)
+          let (row, column) = (lane.row - self.rows.shift, lane.column - self.columns.shift)
           return SIMD4(
-            Int32(lane.row * to.rowStride + lane.column * to.channelStride + lane.channel),
-            Int32(lane.row), Int32(lane.column), 0)
+            Int32(row * to.rowStride + column * to.channelStride + lane.channel), Int32(row),
+            Int32(column), 0)
         }))
   }
 }

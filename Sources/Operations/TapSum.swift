@@ -53,10 +53,10 @@ struct TapSum {
     /// Pixels of a block.
     var blockRows: Int
     var blockColumns: Int
-    /// Pixels of the whole output; the last blocks may reach beyond.
+    /// Pixels of the whole output; the first and last blocks may reach beyond.
     var rows: Int
     var columns: Int
-    /// For each lane the floats from the block's first element, then its row and column.
+    /// For each lane the floats from the block's pixel, then the rows and columns from there.
     var lanes: [SIMD4<Int32>]
   }
 

@@ -27,6 +27,8 @@ struct TilePlan: Hashable, Codable {
   private static let groupFlops = 2_000_000
   /// Rows of taps in a pass: few, for their weights and the row's sums share the first cache.
   private static let passedTaps = 4
+  /// Channels in a pass of a row that alone reads its weights.
+  private static let passedChannels = 128
   /// The longest row whose sums a work-item keeps between passes.
   private static let longestPassedRow = 128
 
@@ -58,6 +60,9 @@ struct TilePlan: Hashable, Codable {
   /// The part of a sum that a row of several tiles takes at a time.
   private static func pass(_ sum: TapSum, width: Int) -> Pass? {
     let channels = cachedWeightBytes / (4 * width)
+    // Weights that serve one row come from memory: few at a time, so that the next are brought while
+    // these are used.
+    if sum.taps == Extent(1), sum.rows * sum.images == 1 { return .channels(passedChannels) }
     // Weights beyond the second cache would come anew for every tile of the row.
     if sum.taps == Extent(1), sum.inputChannels > channels { return .channels(channels) }
     // Where the taps of a tile's few pixels lie far apart, as in a matrix's blocks, the row's are read
