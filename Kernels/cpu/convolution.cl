@@ -2,7 +2,7 @@
 // channels at once, for the forward pass and, phase by phase, for the gradient of the input.
 // Shapes: input [n][row][pixel][channel] with a zero border; weights [block][tap row][tap column]
 // [channel of the group][VECTORS * 16]; one work-group computes rowsPerGroup rows of blocksPerItem
-// blocks.
+// blocks; groups run along rows, then blocks, then images, or images before blocks.
 // Variants: TAIL_PIXELS for a row's rest, the epilogues of epilogue.clh, HAS_BIAS, HAS_RESIDUAL,
 // SETTLES_ZERO; SCATTERS (scatter.clh) where a pixel here is a block of pixels of few channels;
 // PASS where a row of COLUMNS pixels takes so many channels of its one tap at a time, or tap rows with
@@ -192,10 +192,11 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
     const int residualRow, const int residualPixel, const ulong outputImage, const int outputRow,
     const int outputPixel, const ulong maskImage, const int maskRow, const int maskPixel,
     const int blocksPerGroup, const int vectorsPerGroup, const global int4 *lanes,
-    const int targetRows, const int targetColumns) {
+    const int targetRows, const int targetColumns, const int imagesFirst) {
   const int firstRow = (int)get_global_id(0) * rowsPerGroup;
-  const int firstBlock = (int)get_global_id(1) * blocksPerItem;
-  const ulong n = get_global_id(2);
+  const ulong second = get_global_id(1), third = get_global_id(2);
+  const int firstBlock = (int)(imagesFirst ? third : second) * blocksPerItem;
+  const ulong n = imagesFirst ? second : third;
   for (int row = firstRow; row < min(firstRow + rowsPerGroup, rows); ++row) {
     for (int block = firstBlock; block < min(firstBlock + blocksPerItem, blocks); ++block) {
       const int group = block / blocksPerGroup;

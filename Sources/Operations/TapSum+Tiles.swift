@@ -54,13 +54,14 @@ extension Recorder {
       weights = try tileWeights(
         sum, width: width, blocks: blocks, blocksPerGroup: blocksPerGroup)
     }
+    let rowGroups = (sum.rows + plan.rowsPerGroup - 1) / plan.rowsPerGroup
+    let blockGroups = (blocks + plan.blocksPerItem - 1) / plan.blocksPerItem
     try launch(
       program, "convolution",
       Grid(
-        [
-          (sum.rows + plan.rowsPerGroup - 1) / plan.rowsPerGroup,
-          (blocks + plan.blocksPerItem - 1) / plan.blocksPerItem, sum.images,
-        ], groups: [1, 1, 1]),
+        plan.imagesFirst
+          ? [rowGroups, sum.images, blockGroups] : [rowGroups, blockGroups, sum.images],
+        groups: [1, 1, 1]),
       input.buffer, start(input, sum.inputStart),
       weights, try bias(epilogue, count: max(sum.outputVectors, blocks * tile.vectors) * 16),
       (epilogue.residual ?? output).buffer, start(epilogue.residual, 0), output.buffer,
@@ -73,7 +74,8 @@ extension Recorder {
       UInt64(sum.outputImage), Int32(sum.outputRow), Int32(sum.outputPixel),
       UInt64(sum.maskImage), Int32(sum.maskRow), Int32(sum.maskPixel), Int32(blocksPerGroup),
       Int32(groupVectors), try lanes(sum.scatter, count: blocks * width),
-      Int32(sum.scatter?.rows ?? 0), Int32(sum.scatter?.columns ?? 0))
+      Int32(sum.scatter?.rows ?? 0), Int32(sum.scatter?.columns ?? 0),
+      Int32(plan.imagesFirst ? 1 : 0))
     return PackedWeights(buffer: weights, width: width)
   }
 

@@ -8,6 +8,8 @@ struct TilePlan: Hashable, Codable {
   let rowsPerGroup: Int
   /// Blocks of output channels that one work-item computes, for each row one after the other.
   let blocksPerItem: Int
+  /// Whether all images take one group of blocks before the next.
+  let imagesFirst: Bool
   /// How far the loop over the channels is unrolled.
   let unroll: Int
   /// The part of its sums that a whole row takes before the next part; nil for all at once.
@@ -23,6 +25,8 @@ struct TilePlan: Hashable, Codable {
 
   /// Blocks whose weights take so much of the second cache are computed together.
   private static let cachedWeightBytes = 1 << 19
+  /// Weights of so many bytes have left the second cache when the next image begins.
+  private static let distantWeightBytes = 1 << 22
   /// Groups of work of a few million operations keep all cores busy to the end.
   private static let groupFlops = 2_000_000
   /// Rows of taps in a pass: few, for their weights and the row's sums share the first cache.
@@ -46,6 +50,7 @@ struct TilePlan: Hashable, Codable {
     let together =
       blocksPerItem ?? max(1, min(blocks, Self.cachedWeightBytes / (4 * steps * width)))
     self.tile = tile
+    imagesFirst = 4 * steps * width * blocks >= Self.distantWeightBytes
     self.blocksPerItem = min(together, blocks)
     rowsPerGroup = min(
       sum.rows, max(1, Self.groupFlops / (2 * sum.columns * steps * width * self.blocksPerItem)))
