@@ -7,10 +7,6 @@
 SWIFT ?= swift
 PYTHON ?= python3
 SOURCES := Package.swift Plugins Sources Tests Benchmarks $(wildcard Kernels/*.swift)
-# Programs that the tests compile are kept apart from the user's own, in PoCL's own cache alone:
-# PoCL compiles a program a second time to give its binary away. One test at a time: PoCL compiles
-# one program at a time anyway, and not every driver likes many threads.
-TEST_ENVIRONMENT := POCL_CACHE_DIR=$(CURDIR)/.build/pocl-cache BLINDSPOT_CACHE=off
 PEERS := .build/peers
 PAGES := .build/pages
 # The folder with MNIST's four IDX files.
@@ -45,8 +41,7 @@ demo: build
 
 test: test-dependencies
 	$(SWIFT) build -c release --build-tests
-	@mkdir -p .build/pocl-cache
-	$(TEST_ENVIRONMENT) $(SWIFT) test -c release --skip-build --no-parallel
+	Scripts/run-tests $(SWIFT)
 
 lint:
 	$(SWIFT) format lint --strict -r $(SOURCES)

@@ -20,13 +20,7 @@ struct AttackOptions: ParsableArguments {
   @OptionGroup var pictures: PictureOptions
   @OptionGroup var place: DeviceOptions
 
-  @Option(
-    help:
-      "canonical, or tf32, bf16x3, tf32x3 on an NVIDIA GPU's tensor cores, confirmed canonically."
-  )
-  var precision = Precision.canonical
-
-  @Flag(help: .hidden) var emulateTensorCores = false
+  @OptionGroup var rounding: PrecisionOptions
 
   @Option(help: "untargeted, runner-up, least-likely, random, given (--targets) or a class.")
   var target = "untargeted"
@@ -45,21 +39,6 @@ struct AttackOptions: ParsableArguments {
 
   @Flag(help: "Print one JSON object.") var json = false
   @Flag(help: "Show no progress.") var quiet = false
-
-  var arithmetic: Arithmetic {
-    Arithmetic(precision, emulatesTensorCores: emulateTensorCores)
-  }
-
-  /// Throws when a device cannot compute in the precision asked for.
-  func checkPrecision(on contexts: [Context]) throws {
-    guard !arithmetic.isCanonical else { return }
-    if let family = try place.kernelFamily(), family != .gpu {
-      throw CommandError("--precision \(precision.rawValue) takes the gpu kernels, not \(family)")
-    }
-    for context in contexts {
-      if let obstacle = arithmetic.obstacle(on: context) { throw CommandError(obstacle) }
-    }
-  }
 
   func attackTarget(classes: Int) throws -> AttackTarget {
     switch target {

@@ -13,6 +13,17 @@ private let wasInterrupted = Atomic<Bool>(false)
 /// Pictures whose success is confirmed together.
 private let confirmationBatch = 8
 
+/// What confirms the successes of a network in a looser precision; nil for a canonical one.
+func canonicalConfirmation(
+  of network: CompiledNetwork, _ graph: Graph
+) throws -> CanonicalConfirmation? {
+  guard !network.arithmetic.isCanonical else { return nil }
+  return CanonicalConfirmation(
+    try CompiledNetwork(
+      graph, context: network.context, batch: min(network.batch, confirmationBatch),
+      withGradient: false))
+}
+
 /// One attack of the command line, from the options to the printed summary.
 struct AttackRun<Machine: SampleMachine> {
   let name: String
@@ -36,7 +47,7 @@ struct AttackRun<Machine: SampleMachine> {
     }
     let graph = try normalized(loaded.graph, preprocessing.normalization)
     let contexts = try options.place.contexts()
-    try options.checkPrecision(on: contexts)
+    let arithmetic = try options.rounding.arithmetic(on: contexts, options.place)
     let progress = ProgressLine(quiet: options.quiet)
     // All of them before the first picture: drivers do not like to compile while kernels run.
     let networks = try contexts.map { context in
@@ -45,15 +56,11 @@ struct AttackRun<Machine: SampleMachine> {
         samples: (source.count + contexts.count - 1) / contexts.count,
         family: try options.place.kernelFamily(), withGradient: true,
         extraPictures: extraPictures, tuner: try options.place.tuner(context),
-        arithmetic: options.arithmetic,
-        progress: progress)
+        arithmetic: arithmetic, progress: progress)
     }
     let engines = try networks.map { try makeEngine($0, target) }
-    for (engine, network) in zip(engines, networks) where !network.arithmetic.isCanonical {
-      engine.confirmation = CanonicalConfirmation(
-        try CompiledNetwork(
-          graph, context: network.context, batch: min(network.batch, confirmationBatch),
-          withGradient: false))
+    for (engine, network) in zip(engines, networks) {
+      engine.confirmation = try canonicalConfirmation(of: network, graph)
     }
     let batch = networks.reduce(0) { $0 + $1.batch }
     let store = try openStore(loaded, source, preprocessing, networks)
@@ -102,7 +109,7 @@ struct AttackRun<Machine: SampleMachine> {
     let seconds = Date().timeIntervalSince(start)
     let summary = AttackSummary(
       attack: name, model: loaded.path, device: joined(networks) { $0.context.device.name },
-      precision: options.arithmetic.description, batch: batch, seconds: seconds,
+      precision: options.rounding.arithmetic.description, batch: batch, seconds: seconds,
       imagesPerSecond: Double(results.count - finished.count) / max(seconds, 1e-9),
       peakDeviceBytes: contexts.reduce(0) { $0 + $1.peakBytes }, run: RunSummary(results: results))
     if options.json { try printJSON(summary) } else { summary.printLines() }
@@ -141,7 +148,7 @@ struct AttackRun<Machine: SampleMachine> {
       driver: joined(networks) { $0.context.device.driverVersion },
       platform: joined(networks) {
         "\($0.context.device.platformName) \($0.context.device.platformVersion)"
-      }, codeVersion: codeVersion, precision: options.arithmetic.description,
+      }, codeVersion: codeVersion, precision: options.rounding.arithmetic.description,
       kernelFamily: joined(networks) { $0.family.rawValue },
       batch: networks.reduce(0) { $0 + $1.batch },
       convolution: options.model.convolution.rawValue)

@@ -29,6 +29,7 @@ struct BenchAttack: ParsableCommand {
   @Argument(help: "lbfgs, fgsm or pgd.") var attack = Name.lbfgs
   @OptionGroup var model: ModelOptions
   @OptionGroup var place: DeviceOptions
+  @OptionGroup var rounding: PrecisionOptions
 
   @Option(help: "Pictures as `attack` takes them; random ones by default.")
   var images: String?
@@ -78,9 +79,11 @@ struct BenchAttack: ParsableCommand {
     let network = try compile(
       graph, context: context, batch: asked, samples: source?.count ?? treatment.limit ?? .max,
       family: try place.kernelFamily(), withGradient: true, extraPictures: extraPictures,
-      tuner: try place.tuner(context), progress: progress)
+      tuner: try place.tuner(context),
+      arithmetic: try rounding.arithmetic(on: [context], place), progress: progress)
     let samples = try source.map(decoded) ?? randomPictures(network)
     let engine = try makeEngine(network)
+    engine.confirmation = try canonicalConfirmation(of: network, graph)
     var seconds: [Double] = []
     var first: [SampleResult]?
     for run in 0...repeats {

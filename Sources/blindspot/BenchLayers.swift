@@ -16,6 +16,7 @@ struct BenchLayers: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var place: DeviceOptions
+  @OptionGroup var rounding: PrecisionOptions
   @Option(help: "Show so many layers, the slowest first.")
   var top = 40
 
@@ -32,7 +33,8 @@ struct BenchLayers: ParsableCommand {
       extraPictures: 0)
     let tuner = try place.tuner(context)
     let network = try CompiledNetwork(
-      graph, context: context, batch: batch, family: try place.kernelFamily(), tuner: tuner
+      graph, context: context, batch: batch, family: try place.kernelFamily(), tuner: tuner,
+      arithmetic: try rounding.arithmetic(on: [context], place)
     ) { done, all in
       progress.update(compilingLine(done, all, tuner))
     }

@@ -18,87 +18,83 @@ struct BenchNetwork: ParsableCommand {
       driver's compiled programs; warm_start_seconds is a second process with the folders that the
       first one left. (A driver may keep compiled programs in yet other places; those of PoCL, NVIDIA
       and Intel are redirected.)
+
+      With several devices, as --device gpu,cpu, they are measured one after the other and shown
+      side by side, each with how often its rate is the last device's; --json then prints
+      {"devices": [...]}.
       """)
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var place: DeviceOptions
+  @OptionGroup var rounding: PrecisionOptions
   @Flag(help: "Print one JSON object.") var json = false
   @Flag(help: "No progress line.") var quiet = false
   @Flag(help: "Leave out the start: only the rates and the memory.") var ratesOnly = false
   @Flag(help: .hidden) var startOnly = false
 
   func run() throws {
-    let device = try Device.matching(place.device)
-    let family = try place.kernelFamily()
-    let asked = try place.batchSize()
+    let devices = try Device.list(place.device)
     let graph = try model.load().graph.withBenchNormalisation()
-    let batch = try fittingBatch(
-      graph, on: device, batch: asked, samples: .max, withGradient: true, extraPictures: 0)
     if startOnly {
-      _ = try NetworkRun(graph, try Context(device: device), batch: batch, family: family) { _ in }
+      _ = try NetworkRun(graph, try Context(device: devices[0]), self, progress: nil)
       return
     }
     let progress = ProgressLine(quiet: quiet)
+    let results = try devices.map { try measure(graph, on: $0, progress) }
+    progress.end()
+    if json {
+      return try devices.count > 1 ? printJSON(["devices": results]) : printJSON(results[0])
+    }
+    let weights = 8 * graph.optimized().packedParameterCount
+    print(
+      "\(model.model), precision \(rounding.arithmetic), weights \(weights >> 20) MiB for both "
+        + "directions")
+    printTable(NetworkResult.table(results))
+  }
+
+  /// All figures of one device.
+  private func measure(
+    _ graph: Graph, on device: Device, _ progress: ProgressLine
+  ) throws -> NetworkResult {
     var (first, warm): (Double?, Double?)
     var cache = ProgramCache.standard()
     let caches = try ratesOnly ? nil : TemporaryCaches()
     if let caches {
-      progress.update("starting with nothing compiled")
-      first = try start(batch, device, caches)
-      progress.update("starting again")
-      warm = try start(batch, device, caches)
+      progress.update("\(device.name): starting with nothing compiled")
+      first = try start(device, caches)
+      progress.update("\(device.name): starting again")
+      warm = try start(device, caches)
       cache = ProgramCache(folder: caches.programs)
     }
     let context = try Context(device: device, cache: cache)
-    let run = try NetworkRun(
-      graph, context, batch: batch, family: family, tuner: try place.tuner(context)
-    ) { text in
-      progress.update(text)
-    }
-    progress.update("timing")
+    let run = try NetworkRun(graph, context, self, progress: progress)
+    let batch = run.network.batch
+    progress.update("\(device.name): timing")
     let forward = try run.median { network in try network.forward() }
     let gradient = try run.median { network in
       try network.forward()
       try network.gradient()
     }
-    progress.end()
-    let result = NetworkResult(
+    return NetworkResult(
       model: model.model, batch: batch, device: device.name,
+      precision: rounding.arithmetic.isCanonical ? nil : rounding.arithmetic.description,
       forwardImagesPerSecond: Double(batch) / forward,
       gradientImagesPerSecond: Double(batch) / gradient, peakDeviceBytes: context.peakBytes,
       bytesPerImage: (context.peakBytes + batch - 1) / batch, firstRunSeconds: first,
       warmStartSeconds: warm)
-    if json { return try printJSON(result) }
-    let weights = 8 * graph.optimized().packedParameterCount
-    print("\(result.model), batch \(batch), \(device)")
-    printTable([
-      ["forward", format(result.forwardImagesPerSecond), "images/s"],
-      ["input gradient", format(result.gradientImagesPerSecond), "images/s"],
-      ["device memory", "\(result.peakDeviceBytes >> 20)", "MiB at most"],
-      ["of that weights", "\(weights >> 20)", "MiB, for both directions"],
-      [
-        "memory an image", format(Double(result.bytesPerImage) / 1_048_576),
-        "MiB, weights included",
-      ],
-    ])
-    if let first, let warm {
-      printTable([
-        ["first gradient after", format(first), "s, nothing compiled before"],
-        ["and again after", format(warm), "s"],
-      ])
-    }
   }
 
   /// Seconds that a process of its own takes to its first gradient.
-  private func start(_ batch: Int, _ device: Device, _ caches: TemporaryCaches) throws -> Double {
+  private func start(_ device: Device, _ caches: TemporaryCaches) throws -> Double {
     let process = Process()
     process.executableURL = Bundle.main.executableURL
     process.arguments =
       [
         "bench", "network", "--start-only", "--model", model.model, "--seed", "\(model.seed)",
-        "--batch", "\(batch)", "--device", "\(device.index)", "--convolution",
-        model.convolution.rawValue,
-      ] + (model.weights.map { ["--weights", $0] } ?? [])
+        "--batch", place.batch, "--device", "\(device.index)", "--convolution",
+        model.convolution.rawValue, "--precision", rounding.precision.rawValue,
+      ] + (rounding.emulateTensorCores ? ["--emulate-tensor-cores"] : [])
+      + (model.weights.map { ["--weights", $0] } ?? [])
       + (place.family.map { ["--family", $0] } ?? [])
     process.environment = ProcessInfo.processInfo.environment.merging(caches.environment) { $1 }
     let errors = Pipe()
@@ -152,22 +148,24 @@ private struct NetworkRun {
   let network: CompiledNetwork
 
   init(
-    _ graph: Graph, _ context: Context, batch: Int, family: KernelFamily?, tuner: Tuner? = nil,
-    progress: @escaping (String) -> Void
+    _ graph: Graph, _ context: Context, _ options: BenchNetwork, progress: ProgressLine?
   ) throws {
     self.context = context
-    network = try CompiledNetwork(
-      graph, context: context, batch: batch, family: family, tuner: tuner
-    ) { done, all in
-      progress(compilingLine(done, all, tuner))
-    }
+    let place = options.place
+    network = try compile(
+      graph, context: context, batch: try place.batchSize(), samples: .max,
+      family: try place.kernelFamily(), withGradient: true, extraPictures: 0,
+      tuner: progress == nil ? nil : try place.tuner(context),
+      arithmetic: try options.rounding.arithmetic(on: [context], place),
+      progress: progress ?? ProgressLine(quiet: true))
     try network.input.buffer.fill(0.5)
     guard let gradient = network.logitsGradient else {
       throw CommandError("the network was compiled without its gradient")
     }
     try gradient.buffer.write(
       gradient.layout.pack(
-        [Float](repeating: 0.01, count: batch * graph.outputShape.reduce(1, *)), batch: batch),
+        [Float](repeating: 0.01, count: network.batch * graph.outputShape.reduce(1, *)),
+        batch: network.batch),
       at: gradient.offset)
     try network.forward()
     try network.gradient()
@@ -194,6 +192,8 @@ private struct NetworkResult: Encodable {
   let model: String
   let batch: Int
   let device: String
+  /// Nil for canonical.
+  let precision: String?
   let forwardImagesPerSecond: Double
   let gradientImagesPerSecond: Double
   let peakDeviceBytes: Int
@@ -202,13 +202,37 @@ private struct NetworkResult: Encodable {
   let warmStartSeconds: Double?
 
   enum CodingKeys: String, CodingKey {
-    case model, batch, device
+    case model, batch, device, precision
     case forwardImagesPerSecond = "forward_images_per_second"
     case gradientImagesPerSecond = "gradient_images_per_second"
     case peakDeviceBytes = "peak_device_bytes"
     case bytesPerImage = "bytes_per_image"
     case firstRunSeconds = "first_run_seconds"
     case warmStartSeconds = "warm_start_seconds"
+  }
+
+  /// A column a device; of several, rates with how often they are the last device's.
+  static func table(_ results: [NetworkResult]) -> [[String]] {
+    let row = { (name: String, text: (NetworkResult) -> String?) -> [[String]] in
+      let texts = results.compactMap(text)
+      return texts.count == results.count ? [[name] + texts] : []
+    }
+    let rate = { (name: String, rate: @escaping (NetworkResult) -> Double) -> [[String]] in
+      row(name) { result in
+        let last = results.last.map(rate) ?? 0
+        return format(rate(result))
+          + (results.count > 1 ? String(format: " (%.2f)", rate(result) / last) : "")
+      }
+    }
+    return row("") { $0.device } + row("batch") { "\($0.batch)" }
+      + rate("forward, images/s") { $0.forwardImagesPerSecond }
+      + rate("input gradient, images/s") { $0.gradientImagesPerSecond }
+      + row("device memory at most, MiB") { "\($0.peakDeviceBytes >> 20)" }
+      + row("memory an image, weights included, MiB") {
+        format(Double($0.bytesPerImage) / 1_048_576)
+      }
+      + row("first gradient, nothing compiled before, s") { $0.firstRunSeconds.map(format) }
+      + row("first gradient again, s") { $0.warmStartSeconds.map(format) }
   }
 }
 

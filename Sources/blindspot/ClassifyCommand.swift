@@ -2,6 +2,7 @@ import ArgumentParser
 import Datasets
 import Foundation
 import Networks
+import Operations
 import Reference
 
 /// `blindspot classify`: how often a network is right.
@@ -17,6 +18,7 @@ struct Classify: ParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var pictures: PictureOptions
   @OptionGroup var place: DeviceOptions
+  @OptionGroup var rounding: PrecisionOptions
   @Flag(help: "Print one JSON object.") var json = false
   @Flag(help: "Show no progress.") var quiet = false
   @Option(help: "Write the logits as an .npy array.") var logits: String?
@@ -30,13 +32,15 @@ struct Classify: ParsableCommand {
     var top5: Double?
     var seconds: Double
     var imagesPerSecond: Double
+    /// Nil for canonical.
+    var precision: String?
 
     private enum Key: String, CodingKey {
-      case samples, top1, top5, seconds
+      case samples, top1, top5, seconds, precision
       case imagesPerSecond = "images_per_second"
     }
 
-    /// Every key is there: null for a share of no labels.
+    /// Every key is there, null for a share of no labels; the precision where it is a looser one.
     func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: Key.self)
       try container.encode(samples, forKey: .samples)
@@ -44,6 +48,7 @@ struct Classify: ParsableCommand {
       try container.encode(top5, forKey: .top5)
       try container.encode(seconds, forKey: .seconds)
       try container.encode(imagesPerSecond, forKey: .imagesPerSecond)
+      try container.encodeIfPresent(precision, forKey: .precision)
     }
   }
 
@@ -63,7 +68,8 @@ struct Classify: ParsableCommand {
     let network = try compile(
       graph, context: context, batch: try place.batchSize(), samples: source.count,
       family: try place.kernelFamily(), withGradient: gradients != nil, extraPictures: 0,
-      tuner: try place.tuner(context), progress: progress)
+      tuner: try place.tuner(context),
+      arithmetic: try rounding.arithmetic(on: [context], place), progress: progress)
     let gradientFile = try gradients.map {
       try GradientFile(
         $0, of: gradientClass ?? .label, count: source.count, shape: source.shape)
@@ -114,7 +120,8 @@ struct Classify: ParsableCommand {
     }
     let summary = Summary(
       samples: done, top1: share(counts.top1), top5: share(counts.top5), seconds: seconds,
-      imagesPerSecond: Double(done) / seconds)
+      imagesPerSecond: Double(done) / seconds,
+      precision: network.arithmetic.isCanonical ? nil : network.arithmetic.description)
     if json {
       try printJSON(summary)
     } else {

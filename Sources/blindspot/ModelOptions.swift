@@ -21,7 +21,7 @@ extension Precision: ExpressibleByArgument {}
 struct DeviceOptions: ParsableArguments {
   @Option(
     help:
-      "The device: its index, kind (cpu, gpu) or part of its name; for attack also all, or several joined by commas."
+      "The device: its index, kind (cpu, gpu) or part of its name; for attack and bench network also all, or several joined by commas."
   )
   var device: String?
 
@@ -61,6 +61,34 @@ struct DeviceOptions: ParsableArguments {
       throw ValidationError("--batch is a positive number or auto, not '\(batch)'")
     }
     return size
+  }
+}
+
+/// How products are rounded.
+struct PrecisionOptions: ParsableArguments {
+  @Option(
+    help:
+      "canonical, or tf32, bf16x3, tf32x3 on an NVIDIA GPU's tensor cores; attacks confirm what these find canonically."
+  )
+  var precision = Precision.canonical
+
+  @Flag(help: .hidden) var emulateTensorCores = false
+
+  /// What is asked for.
+  var arithmetic: Arithmetic {
+    Arithmetic(precision, emulatesTensorCores: emulateTensorCores)
+  }
+
+  /// What is asked for; throws when a device or kernel family cannot compute so.
+  func arithmetic(on contexts: [Context], _ place: DeviceOptions) throws -> Arithmetic {
+    guard !arithmetic.isCanonical else { return arithmetic }
+    if let family = try place.kernelFamily(), family != .gpu {
+      throw CommandError("--precision \(precision.rawValue) takes the gpu kernels, not \(family)")
+    }
+    for context in contexts {
+      if let obstacle = arithmetic.obstacle(on: context) { throw CommandError(obstacle) }
+    }
+    return arithmetic
   }
 }
 

@@ -84,6 +84,29 @@ import Testing
     #expect(warm > 0)
   }
 
+  @Test func `a looser precision stands in the results`() throws {
+    let loose = ["--precision", "tf32", "--emulate-tensor-cores"]
+    let network = try json(
+      ["bench", "network", "--model", world.model, "--batch", "2", "--rates-only"] + loose,
+      keys: [
+        "model", "batch", "device", "precision", "forward_images_per_second",
+        "gradient_images_per_second", "peak_device_bytes", "bytes_per_image",
+      ])
+    #expect(network["precision"] as? String == "tf32 emulated")
+    let attack = try json(
+      ["bench", "attack", "fgsm", "--model", world.model, "--repeats", "1", "--limit", "3"] + loose,
+      keys: Self.attackKeys + ["repeats", "repeat_seconds"])
+    #expect(attack["precision"] as? String == "tf32 emulated")
+    let files = ["canonical", "tf32"].map { folder.path("\($0).npy") }
+    let classify = ["classify", "--model", world.model, "--images", world.pictures, "--logits"]
+    let keys = ["samples", "top1", "top5", "seconds", "images_per_second"]
+    _ = try json(classify + [files[0]], keys: keys)
+    let classified = try json(classify + [files[1]] + loose, keys: keys + ["precision"])
+    #expect(classified["precision"] as? String == "tf32 emulated")
+    let logits = try files.map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
+    #expect(logits[0] != logits[1] && logits[0].count == logits[1].count)
+  }
+
   @Test func `bench kernels`() throws {
     let json = try json(
       ["bench", "kernels", "--filter", "softmax 1000", "--batch", "2"],

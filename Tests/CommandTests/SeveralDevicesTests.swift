@@ -35,6 +35,25 @@ private let twoDevices = ["POCL_DEVICES": "pthread basic"]
     #expect((alone["succeeded"] as? Int ?? 0) > 5)
   }
 
+  @Test func `bench network shows devices side by side`() throws {
+    let folder = try TemporaryFolder()
+    let world = try SmallInputs(in: folder)
+    let arguments = [
+      "bench", "network", "--model", world.model, "--batch", "3", "--rates-only", "--quiet",
+      "--device", "pthread,basic",
+    ]
+    let command = try Command(arguments + ["--json"], environment: twoDevices)
+    try #require(command.status == 0, "\(command.errors)")
+    let devices = try #require(try command.json()["devices"] as? [[String: Any]])
+    #expect(Set(devices.compactMap { $0["device"] as? String }).count == 2)
+    #expect(devices.allSatisfy { ($0["gradient_images_per_second"] as? Double ?? 0) > 0 })
+    let table = try Command(arguments, environment: twoDevices)
+    try #require(table.status == 0, "\(table.errors)")
+    let rates = table.output.split(separator: "\n").filter { $0.contains("images/s") }
+    // The last device's rate is once its own.
+    #expect(rates.count == 2 && rates.allSatisfy { $0.hasSuffix("(1.00)") }, "\(table.output)")
+  }
+
   @Test(arguments: [("0,0", "twice"), ("0,abacus", "abacus"), ("0,", "no device matches ''")])
   func `devices that are meant twice or do not exist`(device: String, word: String) throws {
     let folder = try TemporaryFolder()
