@@ -28,12 +28,15 @@ public struct FixedTile: Sendable {
   public var blocksPerItem: Int
   /// How far the loop over the channels is unrolled.
   public var unroll: Int
+  /// Whether all images take one group of blocks before the next.
+  public var imagesFirst: Bool
 
   /// A tile with the order and unrolling of its loops.
-  public init(_ tile: RegisterTile, blocksPerItem: Int, unroll: Int) {
+  public init(_ tile: RegisterTile, blocksPerItem: Int, unroll: Int, imagesFirst: Bool) {
     self.tile = tile
     self.blocksPerItem = blocksPerItem
     self.unroll = unroll
+    self.imagesFirst = imagesFirst
   }
 }
 

@@ -12,7 +12,8 @@ extension Recorder {
     let plan: TilePlan
     if let fixed = fixedTile {
       plan = TilePlan(
-        sum, fixed.tile, blocksPerItem: fixed.blocksPerItem, unroll: fixed.unroll)
+        sum, fixed.tile, blocksPerItem: fixed.blocksPerItem, imagesFirst: fixed.imagesFirst,
+        unroll: fixed.unroll)
     } else if let tuner, liveParameters == nil {
       plan = try tuner.plan(for: sum, epilogue, on: self, input: input, output: output)
     } else {

@@ -42,7 +42,10 @@ struct TilePlan: Hashable, Codable {
   }
 
   /// A plan of a given tile; nil takes what the rule says.
-  init(_ sum: TapSum, _ tile: RegisterTile, blocksPerItem: Int? = nil, unroll: Int? = nil) {
+  init(
+    _ sum: TapSum, _ tile: RegisterTile, blocksPerItem: Int? = nil, imagesFirst: Bool? = nil,
+    unroll: Int? = nil
+  ) {
     let width = 16 * tile.vectors
     let steps = max(1, sum.taps.height * sum.taps.width * sum.inputChannels)
     let blocks = sum.groups * ((sum.groupOutputChannels + width - 1) / width)
@@ -50,7 +53,7 @@ struct TilePlan: Hashable, Codable {
     let together =
       blocksPerItem ?? max(1, min(blocks, Self.cachedWeightBytes / (4 * steps * width)))
     self.tile = tile
-    imagesFirst = 4 * steps * width * blocks >= Self.distantWeightBytes
+    self.imagesFirst = imagesFirst ?? (4 * steps * width * blocks >= Self.distantWeightBytes)
     self.blocksPerItem = min(together, blocks)
     rowsPerGroup = min(
       sum.rows, max(1, Self.groupFlops / (2 * sum.columns * steps * width * self.blocksPerItem)))
