@@ -72,17 +72,16 @@ WIDE static inline float16 settled(const float16 s) {
       const int tapRowStep,                                                                       \
       const int tapColumnStep, const int residualPixel, const int outputPixel,                    \
       const int maskPixel, const int vectors, const global int4 *lanes, const int4 bounds,        \
-      float16 *sums, const int starts, const int ends,                     \
-      const global float *ahead) {                                                                \
+      float16 *sums, const int starts, const int ends, const global float *ahead) {               \
     float16 s[COUNT][VECTORS];                                                                    \
     UNROLL for (int p = 0; p < COUNT; ++p) {                                                      \
       UNROLL for (int v = 0; v < VECTORS; ++v) {                                                  \
-        if (ends) { PREFETCH(output + p * outputPixel + 16 * v, 1, 3) }                          \
+        if (ends) { PREFETCH(output + p * outputPixel + 16 * v, 1, 3) }                           \
         s[p][v] = starts ? (float16)(0.0f) : sums[p * VECTORS + v];                               \
       }                                                                                           \
     }                                                                                             \
-    for (int tapRow = 0; tapRow < tapRows; ++tapRow) {                                           \
-      for (int tapColumn = 0; tapColumn < tapColumns; ++tapColumn) {                             \
+    for (int tapRow = 0; tapRow < tapRows; ++tapRow) {                                            \
+      for (int tapColumn = 0; tapColumn < tapColumns; ++tapColumn) {                              \
         const global float *x = input + tapRow * tapRowStep + tapColumn * tapColumnStep;          \
         UNROLL_CHANNELS for (int c = 0; c < inputChannels; ++c) {                                 \
           PREFETCH_AHEAD                                                                          \
@@ -107,7 +106,7 @@ WIDE static inline float16 settled(const float16 s) {
       if (v < vectors) {                                                                          \
         UNROLL for (int p = 0; p < COUNT; ++p) {                                                  \
           float16 r = settled(s[p][v]);                                                           \
-          FINISH(r, p, v)                                                                 \
+          FINISH(r, p, v)                                                                         \
         }                                                                                         \
       }                                                                                           \
     }                                                                                             \

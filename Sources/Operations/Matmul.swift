@@ -139,7 +139,7 @@ private struct ProductTiles {
       // Many tiles use each copy often.
       let most = [(37, 16), (18, 8), (9, 4), (4, 2)].first(where: { tiles, blocks in
         let sums = tiles * blocks * height * 32
-        return 4 * (sums + Self.part * (16 + 32 * blocks)) <= device.localMemoryBytes
+        return 4 * (sums + Self.part * (4 * 16 + 32 * blocks)) <= device.localMemoryBytes
       })
     else { return nil }
     let tiles = (rows + height - 1) / height
@@ -165,7 +165,7 @@ private struct ProductTiles {
       groups: [1, 1])
   }
 
-  /// Steps of a sum that are copied together, the kernel's PART.
+  /// Steps of a sum that are copied together, for four tiles: the kernel's PART and TOGETHER.
   private static let part = 192
 
   /// The kernel's variant.
