@@ -9,17 +9,9 @@
 // sum; then alpha * s; then + beta * c, two roundings.
 // Source: blocked matrix products as in Goto and van de Geijn 2008.
 #include "epilogue.clh"
+#include "product.clh"
 #include "wide.clh"
 
-#ifndef TRANSPOSES_A
-#define TRANSPOSES_A 0
-#endif
-#ifndef TRANSPOSES_B
-#define TRANSPOSES_B 0
-#endif
-#ifndef READS_C
-#define READS_C 0
-#endif
 #ifndef TILE
 #define TILE 14
 #endif
@@ -30,14 +22,10 @@
 #define BLOCKS 16
 #endif
 // A part of a block's copy and one of a tile's lie in the first cache together.
-#ifndef PART
 #define PART 192
-#endif
 
 // Tiles that are copied together, so that more than a line of each of their pages is read.
-#ifndef TOGETHER
 #define TOGETHER 4
-#endif
 
 #define EXCHANGE(r, DISTANCE, FIRST, SECOND)                                                      \
   UNROLL for (int i = 0; i < 16; ++i) {                                                           \

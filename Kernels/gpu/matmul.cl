@@ -5,22 +5,14 @@
 // place's numbers are multiples of four; READS_C 0 or 1 (beta is not zero).
 // Order of summation: k ascending, one fma a product; then alpha * s; then + beta * c, two roundings.
 // Source: BLAS's gemm.
+#include "product.clh"
 #include "tile.clh"
 
-#ifndef TRANSPOSES_A
-#define TRANSPOSES_A 0
-#endif
-#ifndef TRANSPOSES_B
-#define TRANSPOSES_B 0
-#endif
 #ifndef ALIGNED_A
 #define ALIGNED_A 1
 #endif
 #ifndef ALIGNED_B
 #define ALIGNED_B 1
-#endif
-#ifndef READS_C
-#define READS_C 0
 #endif
 
 // The quads of a panel whose matrix is stored with k within a row, or with k from row to row.

@@ -5,12 +5,10 @@
 // Order of summation: k ascending, one fma a product; then alpha * s; then + beta * c, two roundings.
 // Source: BLAS's gemm.
 #include "canonical.clh"
+#include "product.clh"
 
 #ifndef GROUP
 #define GROUP 64
-#endif
-#ifndef READS_C
-#define READS_C 0
 #endif
 
 __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void matmul(

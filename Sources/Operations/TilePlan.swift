@@ -70,7 +70,9 @@ struct TilePlan: Hashable, Codable {
     let channels = cachedWeightBytes / (4 * width)
     // Weights that serve one row come from memory: few at a time, so that the next are brought while
     // these are used.
-    if sum.taps == Extent(1), sum.rows * sum.images == 1 { return .channels(passedChannels) }
+    if sum.taps == Extent(1), sum.rows * sum.images == 1 {
+      return sum.inputChannels > passedChannels ? .channels(passedChannels) : nil
+    }
     // Weights beyond the second cache would come anew for every tile of the row.
     if sum.taps == Extent(1), sum.inputChannels > channels { return .channels(channels) }
     // Where the taps of a tile's few pixels lie far apart, as in a matrix's blocks, the row's are read

@@ -36,7 +36,7 @@ struct BenchNetwork: ParsableCommand {
     let devices = try Device.list(place.device)
     let graph = try model.load().graph.withBenchNormalisation()
     if startOnly {
-      _ = try NetworkRun(graph, try Context(device: devices[0]), self, progress: nil)
+      _ = try NetworkRun(graph, try Context(device: devices[0]), self, ProgressLine(quiet: true))
       return
     }
     let progress = ProgressLine(quiet: quiet)
@@ -67,7 +67,7 @@ struct BenchNetwork: ParsableCommand {
       cache = ProgramCache(folder: caches.programs)
     }
     let context = try Context(device: device, cache: cache)
-    let run = try NetworkRun(graph, context, self, progress: progress)
+    let run = try NetworkRun(graph, context, self, progress)
     let batch = run.network.batch
     progress.update("\(device.name): timing")
     let forward = try run.median { network in try network.forward() }
@@ -77,7 +77,7 @@ struct BenchNetwork: ParsableCommand {
     }
     return NetworkResult(
       model: model.model, batch: batch, device: device.name,
-      precision: rounding.arithmetic.isCanonical ? nil : rounding.arithmetic.description,
+      precision: rounding.name,
       forwardImagesPerSecond: Double(batch) / forward,
       gradientImagesPerSecond: Double(batch) / gradient, peakDeviceBytes: context.peakBytes,
       bytesPerImage: (context.peakBytes + batch - 1) / batch, firstRunSeconds: first,
@@ -148,16 +148,16 @@ private struct NetworkRun {
   let network: CompiledNetwork
 
   init(
-    _ graph: Graph, _ context: Context, _ options: BenchNetwork, progress: ProgressLine?
+    _ graph: Graph, _ context: Context, _ options: BenchNetwork, _ progress: ProgressLine
   ) throws {
     self.context = context
     let place = options.place
     network = try compile(
       graph, context: context, batch: try place.batchSize(), samples: .max,
       family: try place.kernelFamily(), withGradient: true, extraPictures: 0,
-      tuner: progress == nil ? nil : try place.tuner(context),
+      tuner: try place.tuner(context),
       arithmetic: try options.rounding.arithmetic(on: [context], place),
-      progress: progress ?? ProgressLine(quiet: true))
+      progress: progress)
     try network.input.buffer.fill(0.5)
     guard let gradient = network.logitsGradient else {
       throw CommandError("the network was compiled without its gradient")

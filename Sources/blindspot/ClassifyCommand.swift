@@ -2,7 +2,6 @@ import ArgumentParser
 import Datasets
 import Foundation
 import Networks
-import Operations
 import Reference
 
 /// `blindspot classify`: how often a network is right.
@@ -121,7 +120,7 @@ struct Classify: ParsableCommand {
     let summary = Summary(
       samples: done, top1: share(counts.top1), top5: share(counts.top5), seconds: seconds,
       imagesPerSecond: Double(done) / seconds,
-      precision: network.arithmetic.isCanonical ? nil : network.arithmetic.description)
+      precision: rounding.name)
     if json {
       try printJSON(summary)
     } else {

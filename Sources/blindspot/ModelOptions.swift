@@ -79,6 +79,9 @@ struct PrecisionOptions: ParsableArguments {
     Arithmetic(precision, emulatesTensorCores: emulateTensorCores)
   }
 
+  /// Its name in results; nil for canonical.
+  var name: String? { arithmetic.isCanonical ? nil : arithmetic.description }
+
   /// What is asked for; throws when a device or kernel family cannot compute so.
   func arithmetic(on contexts: [Context], _ place: DeviceOptions) throws -> Arithmetic {
     guard !arithmetic.isCanonical else { return arithmetic }

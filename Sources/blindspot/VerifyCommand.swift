@@ -41,7 +41,7 @@ struct Verify: ParsableCommand {
     let device = try Device.matching(device)
     let rows = try rows()
     // Compiling takes nearly all the time, and a driver compiles one program at a time.
-    if device.kind == .cpu, device.computeUnits > 1, rows.count > 100, part == nil {
+    if device.kind == .cpu, device.computeUnits > 1, !tiny, rows.count > 100, part == nil {
       return try finish(try inParts(min(device.computeUnits, 4), on: device))
     }
     let families =
