@@ -8,10 +8,11 @@
 // Order of summation: tap row, tap column, channel, each ascending, one fma a product; then + 0 with
 // SETTLES_ZERO; then bias, then residual or stored sum, then activation or mask.
 // Source: implicit GEMM as in cuDNN (Chetlur et al. 2014), with packed weights.
+#define A_ALONG 1
+#define B_ALONG 0
 #include "tile.clh"
 #include "epilogue.clh"
 #include "scatter.clh"
-
 
 #if ALIGNED_OUTPUT
 typedef float8 __attribute__((aligned(16))) float8_stored;
@@ -20,18 +21,17 @@ typedef float8 __attribute__((aligned(4))) float8_stored;
 #endif
 #define LOAD8(p) (*(const global float8_stored *)(p))
 
-#define FETCH_TAP                                                                                 \
+#define FETCH_TAP(a, b)                                                                           \
   {                                                                                               \
     const int room_ = inputChannels - channel;                                                    \
     const int offset_ = tapRow * tapRowStep + tapColumn * tapColumnStep + channel;                \
     fetched = min(TILE_K, room_);                                                                 \
     TILE_UNROLL for (int l_ = 0; l_ < A_QUADS; ++l_) {                                            \
-      aQuads[l_] = load_quad(x + pixels[l_] + offset_, room_ - ALONG_K, ALIGNED_INPUT);           \
+      BRING_ALONG(aQuads, l_, a, x + pixels[l_] + offset_, room_ - ALONG_K, ALIGNED_INPUT)        \
     }                                                                                             \
     TILE_UNROLL for (int l_ = 0; l_ < B_QUADS; ++l_) {                                            \
-      bQuads[l_] = ACROSS_K(TILE_N, l_) < fetched                                                 \
-                       ? *(const global float4 *)(w + 4 * (TILE_ITEM + l_ * TILE_ITEMS))          \
-                       : TILE_BEYOND(bQuads[l_]);                                                 \
+      BRING_IF(ACROSS_K(TILE_N, l_) < fetched, bQuads, l_, b, TILE_N, SAME_POSITION,              \
+               w + 4 * (TILE_ITEM + l_ * TILE_ITEMS))                                             \
     }                                                                                             \
     w += fetched * TILE_N;                                                                        \
     channel += TILE_K;                                                                            \
@@ -72,7 +72,7 @@ TILE_KERNEL void convolution(
                           (long)group * inputChannels + ALONG_K;
   int pixels[A_QUADS];
   TILE_UNROLL for (int l = 0; l < A_QUADS; ++l) {
-    const int pixel = min(firstPixel + ALONG_LINE(l), end - 1);
+    const int pixel = min(firstPixel + ALONG_LINE(l, A_GAP), end - 1);
     const int image = pixel / picture;
     const int row = (pixel - image * picture) / columns;
     const int column = pixel - image * picture - row * columns;
@@ -82,8 +82,8 @@ TILE_KERNEL void convolution(
       weights + (ulong)block * TILE_N * (ulong)(tapRows * tapColumns) * (ulong)inputChannels;
   const int chunks = tapRows * tapColumns * ((inputChannels + TILE_K - 1) / TILE_K);
   int tapRow = 0, tapColumn = 0, channel = 0, fetched = 0;
-  float4 aQuads[A_QUADS], bQuads[B_QUADS];
-  TILE_UNROLL for (int l = 0; l < B_QUADS; ++l) { bQuads[l] = (float4)(0.0f); }
+  DECLARE_QUADS(aQuads, A_QUADS)
+  DECLARE_QUADS(bQuads, B_QUADS)
   TILE_DECLARE(s)
   TILE_SUMS(s, a, b, chunks, fetched, FETCH_TAP, PUT_TAP)
 

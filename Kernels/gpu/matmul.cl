@@ -5,6 +5,8 @@
 // place's numbers are multiples of four; READS_C 0 or 1 (beta is not zero).
 // Order of summation: k ascending, one fma a product; then alpha * s; then + beta * c, two roundings.
 // Source: BLAS's gemm.
+#define A_ALONG (!TRANSPOSES_A)
+#define B_ALONG TRANSPOSES_B
 #include "product.clh"
 #include "tile.clh"
 
@@ -16,40 +18,45 @@
 #endif
 
 // The quads of a panel whose matrix is stored with k within a row, or with k from row to row.
-#define FETCH_ALONG(quads, count, x, stride, first, extent, aligned)                              \
+#define FETCH_ALONG(quads, count, panel, gap, x, stride, first, extent, aligned)                  \
   TILE_UNROLL for (int l_ = 0; l_ < (count); ++l_) {                                              \
-    const int line_ = min((first) + ALONG_LINE(l_), (extent) - 1);                                \
-    (quads)[l_] =                                                                                 \
-        load_quad((x) + (ulong)line_ * (stride) + k + ALONG_K, depth - k - ALONG_K, aligned);     \
+    const int line_ = min((first) + ALONG_LINE(l_, gap), (extent) - 1);                           \
+    BRING_ALONG(quads, l_, panel, (x) + (ulong)line_ * (stride) + k + ALONG_K,                    \
+                depth - k - ALONG_K, aligned)                                                     \
   }
-#define FETCH_ACROSS(quads, count, tile, x, stride, first, extent, aligned)                       \
+#define FETCH_ACROSS(quads, count, panel, tile, POSITION, x, stride, first, extent, aligned)      \
   TILE_UNROLL for (int l_ = 0; l_ < (count); ++l_) {                                              \
     const int at_ = k + ACROSS_K(tile, l_);                                                       \
     const int line_ = (first) + ACROSS_LINE(tile, l_);                                            \
-    (quads)[l_] = load_quad((x) + (ulong)at_ * (stride) + line_,                                  \
-                            at_ < depth ? (extent) - line_ : 0, aligned);                         \
+    BRING_ACROSS(quads, l_, panel, tile, POSITION, (x) + (ulong)at_ * (stride) + line_,           \
+                 at_ < depth ? (extent) - line_ : 0, aligned)                                     \
   }
 
 #if TRANSPOSES_A
-#define FETCH_A FETCH_ACROSS(aQuads, A_QUADS, TILE_M, x, a_place.s1, firstRow, rows, ALIGNED_A)
+#define FETCH_A(panel)                                                                            \
+  FETCH_ACROSS(aQuads, A_QUADS, panel, TILE_M, SAME_POSITION, x, a_place.s1, firstRow, rows,      \
+               ALIGNED_A)
 #define PUT_A(panel) PUT_ACROSS(panel, TILE_M, aQuads, A_QUADS, SAME_POSITION)
 #else
-#define FETCH_A FETCH_ALONG(aQuads, A_QUADS, x, a_place.s1, firstRow, rows, ALIGNED_A)
+#define FETCH_A(panel)                                                                            \
+  FETCH_ALONG(aQuads, A_QUADS, panel, A_GAP, x, a_place.s1, firstRow, rows, ALIGNED_A)
 #define PUT_A(panel) PUT_ALONG(panel, TILE_M, aQuads, A_QUADS, SAME_POSITION)
 #endif
 #if TRANSPOSES_B
-#define FETCH_B FETCH_ALONG(bQuads, B_QUADS, y, b_place.s1, firstColumn, columns, ALIGNED_B)
+#define FETCH_B(panel)                                                                            \
+  FETCH_ALONG(bQuads, B_QUADS, panel, B_GAP, y, b_place.s1, firstColumn, columns, ALIGNED_B)
 #define PUT_B(panel) PUT_ALONG(panel, TILE_N, bQuads, B_QUADS, tile_position)
 #else
-#define FETCH_B                                                                                   \
-  FETCH_ACROSS(bQuads, B_QUADS, TILE_N, y, b_place.s1, firstColumn, columns, ALIGNED_B)
+#define FETCH_B(panel)                                                                            \
+  FETCH_ACROSS(bQuads, B_QUADS, panel, TILE_N, tile_position, y, b_place.s1, firstColumn,         \
+               columns, ALIGNED_B)
 #define PUT_B(panel) PUT_ACROSS(panel, TILE_N, bQuads, B_QUADS, tile_position)
 #endif
 
-#define FETCH_CHUNK                                                                               \
+#define FETCH_CHUNK(a, b)                                                                         \
   {                                                                                               \
-    FETCH_A                                                                                       \
-    FETCH_B                                                                                       \
+    FETCH_A(a)                                                                                    \
+    FETCH_B(b)                                                                                    \
     fetched = min(TILE_K, depth - k);                                                             \
     k += TILE_K;                                                                                  \
   }
@@ -68,7 +75,8 @@ TILE_KERNEL void matmul(const global float *restrict matrixA, const ulong2 a_pla
   const global float *x = matrixA + a_place.s0;
   const global float *y = matrixB + b_place.s0;
   int k = 0, fetched = 0;
-  float4 aQuads[A_QUADS], bQuads[B_QUADS];
+  DECLARE_QUADS(aQuads, A_QUADS)
+  DECLARE_QUADS(bQuads, B_QUADS)
   TILE_DECLARE(s)
   TILE_SUMS(s, a, b, (depth + TILE_K - 1) / TILE_K, fetched, FETCH_CHUNK, PUT_CHUNK)
 

@@ -10,7 +10,6 @@
 #include "tile.clh"
 #include "window.clh"
 
-
 typedef ulong4 place;
 
 // Pixels of the window's reach are counted in rows of `width`, from sample to sample; a work-item
@@ -26,7 +25,7 @@ typedef ulong4 place;
                                 (ulong)(column_ * (columnStep)) * from.s3 + line_,                \
                             at_ < depth ? (extent) - line_ : 0, aligned);                         \
   }
-#define FETCH_CHUNK                                                                               \
+#define FETCH_CHUNK(a, b)                                                                         \
   {                                                                                               \
     FETCH_PIXELS(aQuads, A_QUADS, TILE_M, g, gradient_place, 1, 1, firstOutput, outputChannels,   \
                  ALIGNED_OUTPUT)                                                                  \
@@ -68,7 +67,8 @@ TILE_KERNEL void weight_gradient(const global float *restrict input, const place
   const global float *x = input + input_place.s0 + (long)inputRow * (long)input_place.s2 +
                           (long)inputColumn * (long)input_place.s3;
   int k = 0, fetched = 0;
-  float4 aQuads[A_QUADS], bQuads[B_QUADS];
+  DECLARE_QUADS(aQuads, A_QUADS)
+  DECLARE_QUADS(bQuads, B_QUADS)
   TILE_DECLARE(s)
   TILE_SUMS(s, a, b, (depth + TILE_K - 1) / TILE_K, fetched, FETCH_CHUNK, PUT_CHUNK)
 

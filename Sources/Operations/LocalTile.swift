@@ -57,9 +57,11 @@ public struct LocalTile: Hashable, Sendable {
   /// Work-items of a group, each with 8 x 8 sums.
   var items: Int { rows / 8 * (columns / 8) }
 
-  /// Two panels of sixteen steps for each operand, and what emulated warps exchange.
+  /// Panels of sixteen steps for each operand, two or, by tensor cores, three, and what emulated warps
+  /// exchange.
   func localBytes(_ arithmetic: Arithmetic) -> Int {
-    2 * 16 * 4 * (rows + columns) + (arithmetic.emulatesTensorCores ? 6 * 4 * items : 0)
+    (arithmetic.isCanonical ? 2 : 3) * 16 * 4 * (rows + columns)
+      + (arithmetic.emulatesTensorCores ? 6 * 4 * items : 0)
   }
 
   /// The tile as build constants.

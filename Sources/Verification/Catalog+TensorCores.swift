@@ -31,7 +31,7 @@ extension OperationCatalog {
           try multiply(
             context, family,
             MatrixProduct(transposesA: false, transposesB: true, alpha: 1, beta: 0),
-            65, 33, 18, values: values, configure)
+            65, 33, 50, values: values, configure)
         },
       ]
     }
