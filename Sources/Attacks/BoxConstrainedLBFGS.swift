@@ -72,9 +72,11 @@ public struct BoxConstrainedLBFGS: Sendable {
     self.target = target
   }
 
+  /// Pictures of device memory that a slot takes besides the network's: the clean, the accepted and the
+  /// best one, gradient, direction and history, and at most one that waits.
+  public var picturesPerSlot: Int { 6 + 2 * history }
+
   /// An engine that runs this attack on a compiled network.
-  ///
-  /// Memory: (5 + 2 * history) pictures a slot besides the network's.
   public func engine(
     for network: CompiledNetwork
   ) throws(ComputeError) -> SlotEngine<LBFGSMachine> {

@@ -6,6 +6,9 @@ public protocol PictureAttack: Sendable {
   /// The scalar logic of the attack on one sample.
   associatedtype Machine: SampleMachine
 
+  /// Pictures of device memory that a slot takes besides the network's.
+  var picturesPerSlot: Int { get }
+
   /// An engine that runs this attack on a compiled network.
   ///
   /// - Throws: `ComputeError` when a kernel cannot be built or the memory is not there.

@@ -7,8 +7,9 @@ import Reference
 /// done leaves at once and the next one takes its slot.
 ///
 /// Each step is one dense batch: commands to the vectors, a forward pass, the loss, a gradient pass if
-/// any slot asks for one, measurements, and one wait of the host. Results do not depend on the number
-/// of slots.
+/// any slot asks for one, measurements, and one wait of the host. While the device computes, the host
+/// hands out what the step before has finished and fetches the next pictures. Results do not depend on
+/// the number of slots.
 public final class SlotEngine<Machine: SampleMachine> {
   /// What makes the machine of a sample.
   public typealias MakeMachine = (AttackSample) -> Machine
@@ -29,6 +30,8 @@ public final class SlotEngine<Machine: SampleMachine> {
   public var confirmation: CanonicalConfirmation?
   private let vectors: SlotVectors
   private let losses: SlotLoss
+  private let feed: PictureFeed
+  private let returns: PictureReturns
   private let makeMachine: MakeMachine
   private var slots: [Slot?]
 
@@ -42,6 +45,8 @@ public final class SlotEngine<Machine: SampleMachine> {
     self.network = network
     self.makeMachine = makeMachine
     vectors = try SlotVectors(network, history: history, ball: ball)
+    feed = try PictureFeed(network)
+    returns = PictureReturns(network, vectors)
     losses = try SlotLoss(
       recorder: Recorder(context: network.context, family: network.family, batch: network.batch),
       classes: network.graph.outputShape.reduce(1, *), logits: network.logits,
@@ -52,8 +57,9 @@ public final class SlotEngine<Machine: SampleMachine> {
   /// Attacks pictures until there are no more.
   ///
   /// - Parameters:
-  ///   - next: The next picture, or nil at the end; called only when a slot is free.
-  ///   - emit: Takes the results of one step, in the order of the slots.
+  ///   - next: The next picture, or nil at the end, after which it is not called any more; it is asked
+  ///     for up to a quarter of the slots ahead.
+  ///   - emit: Takes the results of one step, in the order of the slots, while the next one runs.
   ///   - shouldStop: Asked once a step; when true, samples in progress are dropped.
   public func run(
     next: () throws -> AttackSample?, emit: ([AttackResult]) throws -> Void,
@@ -62,35 +68,54 @@ public final class SlotEngine<Machine: SampleMachine> {
     precondition(
       network.arithmetic.isCanonical || confirmation != nil,
       "\(network.arithmetic.precision) without a confirmation")
+    defer { reset() }
     var isDrained = false
-    defer { slots = Array(repeating: nil, count: slots.count) }
-    while !shouldStop() {
-      for index in slots.indices where slots[index] == nil && !isDrained {
-        guard let sample = try next() else {
-          isDrained = true
-          break
-        }
-        try load(sample, into: index)
+    func fetch() throws -> AttackSample? {
+      if isDrained { return nil }
+      let sample = try next()
+      isDrained = sample == nil
+      return sample
+    }
+    func deliver() throws {
+      let results = try returns.take()
+      guard !results.isEmpty else { return }
+      try emit(try confirmation?.confirm(results) ?? results.map(\.result))
+    }
+    while !shouldStop(), try fill(fetch) {
+      let end = try enqueue()
+      try deliver()
+      try feed.lookAhead(while: end, fetch)
+      try network.context.finish(end)
+      try observe()
+    }
+    try deliver()
+  }
+
+  /// Leaves nothing queued that uses memory of the host, and all slots free.
+  private func reset() {
+    try? network.context.finish()
+    slots = Array(repeating: nil, count: slots.count)
+    feed.removeAll()
+    returns.removeAll()
+  }
+
+  /// Gives every free slot a picture; false when no slot has one.
+  private func fill(_ next: () throws -> AttackSample?) throws -> Bool {
+    for index in slots.indices where slots[index] == nil {
+      guard let sample = try feed.load(into: index, of: vectors.origins, next) else { break }
+      var machine = makeMachine(sample)
+      guard case .evaluate(let command, let parameters, let gradient) = machine.start() else {
+        preconditionFailure("a machine ended before it began")
       }
-      guard slots.contains(where: { $0 != nil }) else { return }
-      let results = try step()
-      if !results.isEmpty { try emit(results) }
+      slots[index] = Slot(
+        sample: sample, machine: machine, command: command.union(.start), parameters: parameters,
+        wantsGradient: gradient)
     }
+    return slots.contains { $0 != nil }
   }
 
-  private func load(_ sample: AttackSample, into index: Int) throws(ComputeError) {
-    try vectors.load(sample.pixels, into: index)
-    var machine = makeMachine(sample)
-    guard case .evaluate(let command, let parameters, let gradient) = machine.start() else {
-      preconditionFailure("a machine ended before it began")
-    }
-    slots[index] = Slot(
-      sample: sample, machine: machine, command: command.union(.start), parameters: parameters,
-      wantsGradient: gradient)
-  }
-
-  /// One batch; the results of the samples that are done.
-  private func step() throws(ComputeError) -> [AttackResult] {
+  /// Queues one batch; the host has what it found when the event has come.
+  private func enqueue() throws(ComputeError) -> Event {
     try vectors.propose(
       slots.map { slot in
         slot.map { ($0.command, $0.parameters) } ?? ([], VectorParameters())
@@ -98,11 +123,16 @@ public final class SlotEngine<Machine: SampleMachine> {
     try network.forward()
     let idle = GoalLoss(label: 0, leaves: true)
     try losses.run(slots.map { $0?.machine.goal ?? SlotGoal(loss: idle, criterion: idle) })
+    try losses.fetch()
     if slots.contains(where: { $0?.wantsGradient ?? false }) { try network.gradient() }
-    try vectors.observe(slots.map { $0 != nil })
-    let measures = try vectors.readMeasures()
-    let found = try losses.read()
-    var results: [(result: AttackResult, criterion: GoalLoss)] = []
+    let end = try vectors.observe(slots.map { $0 != nil })
+    try network.context.flush()
+    return end
+  }
+
+  /// Tells every sample what the batch found.
+  private func observe() throws(ComputeError) {
+    let (measures, found) = (vectors.measures, losses.found)
     for index in slots.indices {
       guard var slot = slots[index] else { continue }
       if slot.wantsGradient { slot.gradientEvaluations += 1 } else { slot.forwardEvaluations += 1 }
@@ -116,33 +146,20 @@ public final class SlotEngine<Machine: SampleMachine> {
         (slot.command, slot.parameters, slot.wantsGradient) = (command, parameters, gradient)
         slots[index] = slot
       case .finish(let outcome):
-        results.append((try result(slot, outcome, index), slot.machine.goal.criterion))
+        try returns.add(result(slot, outcome), slot.machine.goal.criterion, slot: index)
         slots[index] = nil
       }
     }
-    return try confirmation?.confirm(results) ?? results.map(\.result)
   }
 
-  private func result(
-    _ slot: Slot, _ outcome: SlotOutcome, _ index: Int
-  ) throws(ComputeError) -> AttackResult {
-    var result = AttackResult(
+  /// What is known of a finished sample without its pictures.
+  private func result(_ slot: Slot, _ outcome: SlotOutcome) -> AttackResult {
+    AttackResult(
       sample: slot.sample, cleanClass: outcome.cleanClass, isCleanCorrect: outcome.isCleanCorrect,
       wasAttempted: outcome.reason != .misclassified, target: outcome.target,
       adversarialClass: outcome.adversarialClass, succeeded: outcome.succeeded,
       succeeded8Bit: outcome.succeeded8Bit, c: outcome.c,
       forwardEvaluations: slot.forwardEvaluations, gradientEvaluations: slot.gradientEvaluations,
       iterations: outcome.iterations, stopReason: outcome.reason)
-    if outcome.succeeded {
-      let picture = try vectors.readBest(index)
-      result.adversarial = picture
-      result.distance = PictureDistance(picture, slot.sample.pixels)
-    }
-    if outcome.succeeded8Bit {
-      let picture = try vectors.readTrial(index)
-      result.rounded = picture
-      result.roundedDistance = PictureDistance(picture, slot.sample.pixels)
-    }
-    return result
   }
 }

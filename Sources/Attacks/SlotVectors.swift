@@ -10,13 +10,14 @@ final class SlotVectors {
   let history: Int
   let count: Int
   private let slots: Int
-  private let origins: Buffer<Float>
+  /// The clean pictures.
+  let origins: Buffer<Float>
   private let bests: Buffer<Float>
-  private let active: Buffer<Int32>
-  private let commands: Buffer<Int32>
-  private let parameters: Buffer<Float>
-  private let numbers: Buffer<Float>
-  private let keys: Buffer<Int32>
+  private let active: StagedBuffer<Int32>
+  private let commands: StagedBuffer<Int32>
+  private let parameters: StagedBuffer<Float>
+  private let numbers: StagedBuffer<Float>
+  private let keys: StagedBuffer<Int32>
   private let observing: Launch
   private let proposing: Launch
   private let stepping: Launch?
@@ -41,12 +42,12 @@ final class SlotVectors {
     trials = network.input.buffer
     origins = try Buffer(context, count: size)
     bests = try Buffer(context, count: size)
-    active = try Buffer(context, count: slots)
-    commands = try Buffer(context, count: slots * 4)
-    parameters = try Buffer(context, count: slots * 8)
-    numbers = try Buffer(context, count: slots * 16)
-    try numbers.fill(0)
-    keys = try Buffer(context, count: slots * 2)
+    active = try StagedBuffer(context, count: slots)
+    commands = try StagedBuffer(context, count: slots * 4)
+    parameters = try StagedBuffer(context, count: slots * 8)
+    numbers = try StagedBuffer(context, count: slots * 16)
+    try numbers.buffer.fill(0)
+    keys = try StagedBuffer(context, count: slots * 2)
     let xs = try Buffer<Float>(context, count: size)
     let slopes = try Buffer<Float>(context, count: size)
     let directions = try Buffer<Float>(context, count: keepsHistory ? size : 1)
@@ -59,24 +60,19 @@ final class SlotVectors {
     let constants = [("LANES_PER_ITEM", "\(lanes)"), ("HISTORY", "\(max(1, history))")]
     let program = try recorder.program("reference/lbfgs", constants)
     observing = try Launch(
-      program, "observe", grid, Int32(count), active, parameters, origins, xs, slopes, trials,
-      gradients.buffer, numbers)
+      program, "observe", grid, Int32(count), active.buffer, parameters.buffer, origins, xs, slopes,
+      trials, gradients.buffer, numbers.buffer)
     proposing = try Launch(
-      program, "propose", grid, Int32(count), commands, parameters, origins, xs, slopes, trials,
-      gradients.buffer, bests, directions, steps, changes, numbers)
+      program, "propose", grid, Int32(count), commands.buffer, parameters.buffer, origins, xs,
+      slopes, trials, gradients.buffer, bests, directions, steps, changes, numbers.buffer)
     if let ball {
       let program = try recorder.program("reference/box_step", constants + ball.constants)
       stepping = try Launch(
-        program, "box_step", grid, Int32(count), commands, parameters, keys, origins, trials,
-        gradients.buffer)
+        program, "box_step", grid, Int32(count), commands.buffer, parameters.buffer, keys.buffer,
+        origins, trials, gradients.buffer)
     } else {
       stepping = nil
     }
-  }
-
-  /// Puts a clean picture `[C, H, W]` into a slot.
-  func load(_ pixels: [Float], into slot: Int) throws(ComputeError) {
-    try origins.write(network.input.layout.pack(pixels, batch: 1), at: slot * count)
   }
 
   /// Queues the commands of all slots; an empty command leaves a slot alone.
@@ -94,24 +90,26 @@ final class SlotVectors {
       values[8 * slot + 4] = numbers.half
       values[8 * slot + 5] = numbers.radius
     }
-    try commands.write(words)
-    try parameters.write(values)
+    try commands.send(words)
+    try parameters.send(values)
     try proposing.enqueue()
     guard let stepping else { return }
-    try keys.write(
+    try keys.send(
       requests.flatMap { [Int32(bitPattern: $0.1.key.x), Int32(bitPattern: $0.1.key.y)] })
     try stepping.enqueue()
   }
 
-  /// Queues the measurement of the slots in use.
-  func observe(_ slotsInUse: [Bool]) throws(ComputeError) {
-    try active.write(slotsInUse.map { $0 ? 1 : 0 })
+  /// Queues the measurement of the slots in use and its copy to the host; its end is that of all that
+  /// was queued before.
+  func observe(_ slotsInUse: [Bool]) throws(ComputeError) -> Event {
+    try active.send(slotsInUse.map { $0 ? 1 : 0 })
     try observing.enqueue()
+    return try numbers.fetch()
   }
 
-  /// What was measured; waits for the device.
-  func readMeasures() throws(ComputeError) -> [(TrialMeasures, DirectionMeasures)] {
-    let values = try numbers.read()
+  /// What was measured, once the event of `observe` has been waited for.
+  var measures: [(TrialMeasures, DirectionMeasures)] {
+    let values = numbers.fetched
     return (0..<slots).map {
       (
         TrialMeasures(values[16 * $0..<16 * $0 + 6]),
@@ -120,15 +118,14 @@ final class SlotVectors {
     }
   }
 
-  /// The best point of a slot, `[C, H, W]`.
-  func readBest(_ slot: Int) throws(ComputeError) -> [Float] { try read(bests, slot) }
+  /// Queues a copy of the best point of a slot to the host.
+  func fetchBest(_ slot: Int, _ target: StagingBuffer<Float>) throws(ComputeError) -> Event {
+    try bests.read(staged: target, 0..<count, from: slot * count)
+  }
 
-  /// The trial point of a slot, `[C, H, W]`.
-  func readTrial(_ slot: Int) throws(ComputeError) -> [Float] { try read(trials, slot) }
-
-  private func read(_ buffer: Buffer<Float>, _ slot: Int) throws(ComputeError) -> [Float] {
-    network.input.layout.unpack(
-      try buffer.read(from: slot * count, length: count), batch: 1)
+  /// Queues a copy of the trial point of a slot to the host.
+  func fetchTrial(_ slot: Int, _ target: StagingBuffer<Float>) throws(ComputeError) -> Event {
+    try trials.read(staged: target, 0..<count, from: slot * count)
   }
 }
 

@@ -64,17 +64,21 @@ import COpenCL
     context.storeBinaries()
   }
 
-  /// Queues a copy of `length` elements of this buffer to another.
+  /// Queues a copy of `length` elements of this buffer to another, after what `events` stand for.
+  @discardableResult
   public func copy(
-    from start: Int, length: Int, to target: Buffer<Element>, at targetStart: Int
-  ) throws(ComputeError) {
+    from start: Int, length: Int, to target: Buffer<Element>, at targetStart: Int,
+    after events: [Event] = []
+  ) throws(ComputeError) -> Event {
     precondition(start + length <= count && targetStart + length <= target.count, "copy range")
     let stride = MemoryLayout<Element>.stride
-    try check(
-      unsafe clEnqueueCopyBuffer(
-        context.queue, handle, target.handle, start * stride, targetStart * stride,
-        length * stride, 0, nil, nil),
-      "clEnqueueCopyBuffer", detail: "\(length * stride) bytes")
+    return try unsafe queued("clEnqueueCopyBuffer", detail: "\(length * stride) bytes") { event in
+      unsafe withHandles(of: events) { count, events in
+        unsafe clEnqueueCopyBuffer(
+          context.queue, handle, target.handle, start * stride, targetStart * stride,
+          length * stride, count, events, event)
+      }
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 import COpenCL
 import Synchronization
 
-/// A device in use: its OpenCL context, one in-order queue, its programs and its memory account.
+/// A device in use: its OpenCL context, a queue for kernels and one for copies, its programs and its
+/// memory account.
 @safe public final class Context: @unchecked Sendable {
   /// The device that all objects of this context live on.
   public let device: Device
@@ -9,6 +10,7 @@ import Synchronization
   public let cache: ProgramCache
   let handle: cl_context
   let queue: cl_command_queue
+  private let transferQueue: cl_command_queue
   private let account = Mutex(MemoryAccount())
   private let programs = Mutex([String: Program]())
   /// Programs that have run but are not in the disk cache yet.
@@ -32,9 +34,13 @@ import Synchronization
       unsafe clCreateCommandQueue(
         context, device.id, cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE), $0)
     }
+    unsafe transferQueue = try unsafe created("clCreateCommandQueue") {
+      unsafe clCreateCommandQueue(context, device.id, 0, $0)
+    }
   }
 
   deinit {
+    _ = unsafe clReleaseCommandQueue(transferQueue)
     _ = unsafe clReleaseCommandQueue(queue)
     _ = unsafe clReleaseContext(handle)
   }
@@ -77,12 +83,30 @@ import Synchronization
     }
   }
 
+  /// The queue of a lane.
+  func queue(_ lane: Lane) -> cl_command_queue {
+    lane == .compute ? unsafe queue : unsafe transferQueue
+  }
+
   /// Hands queued commands to the device without waiting.
-  public func flush() throws(ComputeError) { try check(unsafe clFlush(queue), "clFlush") }
+  public func flush(_ lane: Lane = .compute) throws(ComputeError) {
+    try check(unsafe clFlush(queue(lane)), "clFlush")
+  }
 
   /// Waits until every queued command has run.
   public func finish() throws(ComputeError) {
+    // Either may wait for the other.
+    try flush(.compute)
+    try check(unsafe clFinish(transferQueue), "clFinish")
     try check(unsafe clFinish(queue), "clFinish")
+    storeBinaries()
+  }
+
+  /// Waits for the last command of the compute queue.
+  ///
+  /// - Parameter event: That command's: kernels that are queued after it may not be running.
+  public func finish(_ event: Event) throws(ComputeError) {
+    try event.wait()
     storeBinaries()
   }
 

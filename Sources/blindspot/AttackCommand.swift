@@ -81,16 +81,19 @@ struct LBFGSAttack: ParsableCommand {
   }
 
   func run() throws {
+    var settings = BoxConstrainedLBFGS()
+    settings.history = history
+    settings.maximumEvaluations = maxEvaluations
+    settings.seed = options.model.seed
+    let configured = settings
     try AttackRun(
       name: "lbfgs", options: options,
       settings: [
         "history": .integer(Int64(history)), "max_evaluations": .integer(Int64(maxEvaluations)),
-      ], extraPictures: 5 + 2 * history
+      ], extraPictures: configured.picturesPerSlot
     ) { network, target in
-      var attack = BoxConstrainedLBFGS(target: target)
-      attack.history = history
-      attack.maximumEvaluations = maxEvaluations
-      attack.seed = options.model.seed
+      var attack = configured
+      attack.target = target
       return try attack.engine(for: network)
     }.run()
   }
@@ -112,7 +115,7 @@ struct FGSMAttack: ParsableCommand {
     try AttackRun(
       name: "fgsm", options: options,
       settings: ["epsilon": .number(Double(radius)), "norm": .string(norm.rawValue)],
-      extraPictures: 4
+      extraPictures: ProjectedGradientDescent().picturesPerSlot
     ) { network, target in
       try ProjectedGradientDescent.fastGradient(norm: norm, radius: radius, target: target)
         .engine(for: network)
@@ -146,7 +149,7 @@ struct PGDAttack: ParsableCommand {
         "epsilon": .number(Double(radius)), "norm": .string(norm.rawValue),
         "steps": .integer(Int64(steps)), "random_start": .boolean(randomStart),
         "step_size": .number(Double(length ?? 2.5 * radius / Float(steps))),
-      ], extraPictures: 4
+      ], extraPictures: ProjectedGradientDescent().picturesPerSlot
     ) { network, target in
       try ProjectedGradientDescent(
         norm: norm, radius: radius, stepSize: length, steps: steps, startsRandomly: randomStart,

@@ -54,21 +54,16 @@ struct BenchAttack: ParsableCommand {
       var attack = BoxConstrainedLBFGS()
       attack.seed = model.seed
       let settings = attack
-      try time(extraPictures: 5 + 2 * attack.history) { try settings.engine(for: $0) }
+      try time(settings)
     case .fgsm:
-      try time(extraPictures: 4) { try ProjectedGradientDescent.fastGradient().engine(for: $0) }
+      try time(ProjectedGradientDescent.fastGradient())
     case .pgd:
       let length = try stepSize.map { try number($0, "--step-size") }
-      try time(extraPictures: 4) {
-        try ProjectedGradientDescent(stepSize: length, steps: steps, seed: model.seed)
-          .engine(for: $0)
-      }
+      try time(ProjectedGradientDescent(stepSize: length, steps: steps, seed: model.seed))
     }
   }
 
-  private func time<Machine: SampleMachine>(
-    extraPictures: Int, _ makeEngine: (CompiledNetwork) throws -> SlotEngine<Machine>
-  ) throws {
+  private func time(_ attack: some PictureAttack) throws {
     let asked = try place.batchSize()
     let loaded = try model.load()
     let preprocessing = try treatment.prepared()
@@ -78,11 +73,11 @@ struct BenchAttack: ParsableCommand {
     let progress = ProgressLine(quiet: quiet)
     let network = try compile(
       graph, context: context, batch: asked, samples: source?.count ?? treatment.limit ?? .max,
-      family: try place.kernelFamily(), withGradient: true, extraPictures: extraPictures,
+      family: try place.kernelFamily(), withGradient: true, extraPictures: attack.picturesPerSlot,
       tuner: try place.tuner(context),
       arithmetic: try rounding.arithmetic(on: [context], place), progress: progress)
     let samples = try source.map(decoded) ?? randomPictures(network)
-    let engine = try makeEngine(network)
+    let engine = try attack.engine(for: network)
     engine.confirmation = try canonicalConfirmation(of: network, graph)
     var seconds: [Double] = []
     var first: [SampleResult]?
@@ -101,7 +96,7 @@ struct BenchAttack: ParsableCommand {
     let median = (sorted[(repeats - 1) / 2] + sorted[repeats / 2]) / 2
     let result = AttackTiming(
       summary: AttackSummary(
-        attack: attack.rawValue, model: loaded.path, device: context.device.name,
+        attack: self.attack.rawValue, model: loaded.path, device: context.device.name,
         precision: network.arithmetic.description, batch: network.batch, seconds: median,
         imagesPerSecond: Double(samples.count) / max(median, 1e-9),
         peakDeviceBytes: context.peakBytes, run: RunSummary(results: first ?? [])),

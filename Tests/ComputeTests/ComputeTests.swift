@@ -73,4 +73,49 @@ import Testing
     let error = #expect(throws: ComputeError.self) { try Device.matching("no such device") }
     #expect(error?.description.contains("no such device") == true)
   }
+
+  @Test func `copies of one queue wait for events of the other`() throws {
+    let context = try context()
+    let program = try context.program("scale", source: Self.source, constants: [("OFFSET", "1.0f")])
+    let count = 50_000
+    let staging = try StagingBuffer<Float>(context, count: count)
+    let back = try StagingBuffer<Float>(context, count: count)
+    let x = try Buffer<Float>(context, count: count)
+    let y = try Buffer<Float>(context, count: count)
+    let z = try Buffer<Float>(context, count: count)
+    let launch = try Launch(
+      program, "scale", Grid([count], groups: [4]), x, y, Float(2), UInt32(count))
+    for round in 0..<20 {
+      staging.put((0..<count).map { Float($0 % 1000 + round) })
+      // Up beside the kernels, through a kernel, and back beside them.
+      let up = try z.write(staged: staging, 0..<count, on: .transfers)
+      try context.flush(.transfers)
+      try z.copy(from: 0, length: count, to: x, at: 0, after: [up])
+      try launch.enqueue()
+      let done = try y.copy(from: 0, length: count, to: z, at: 0)
+      try context.flush()
+      let down = try z.read(staged: back, 10..<count, from: 10, on: .transfers, after: [done])
+      try context.flush(.transfers)
+      try down.wait()
+      #expect(try down.isComplete() && done.isComplete())
+      let expected = (10..<count).map { 2 * Float($0 % 1000 + round) + 1 }
+      #expect(back.values(10..<count) == expected)
+    }
+    try context.finish()
+  }
+
+  @Test func `numbers are sent in front of a kernel and fetched after it`() throws {
+    let context = try context()
+    let program = try context.program("scale", source: Self.source, constants: [("OFFSET", "0.0f")])
+    let x = try StagedBuffer<Float>(context, count: 5)
+    let y = try StagedBuffer<Float>(context, count: 5)
+    let launch = try Launch(
+      program, "scale", Grid([5], groups: [4]), x.buffer, y.buffer, Float(3), UInt32(5))
+    for step in 0..<50 {
+      try x.send((0..<5).map { Float($0 + step) })
+      try launch.enqueue()
+      try context.finish(try y.fetch())
+      #expect(y.fetched == (0..<5).map { 3 * Float($0 + step) })
+    }
+  }
 }
