@@ -7,7 +7,8 @@
 // SETTLES_ZERO; SCATTERS (scatter.clh) where a pixel here is a block of pixels of few channels;
 // PASS where a row of COLUMNS pixels takes so many channels of its one tap at a time, or tap rows with
 // PASS_TAPS, and keeps its sums in between: weights that exceed the second cache then serve the whole
-// row, or an input without overlapping taps is read in longer stretches.
+// row, or an input without overlapping taps is read in longer stretches; NEXT_ROW where pixels of one
+// tap follow one another and the next row's are asked for in time.
 // Order of summation: tap row, tap column, channel, each ascending, one fma a product; then + 0 with
 // SETTLES_ZERO; then bias, then residual or stored sum, then activation or mask.
 // Source: direct convolution with packed weights, as in oneDNN's and libxsmm's microkernels.
@@ -33,6 +34,9 @@
 #ifndef PASS_TAPS
 #define PASS_TAPS 0
 #endif
+#ifndef NEXT_ROW
+#define NEXT_ROW 0
+#endif
 #ifndef COLUMNS
 #define COLUMNS PIXELS
 #endif
@@ -48,8 +52,8 @@ WIDE static inline float16 settled(const float16 s) {
 }
 
 // The output's lines are asked for before the sum, so that they are there after it. What comes from
-// memory once, weights in passes or a matrix's blocks, is asked for a pass or a tile ahead, a line a
-// step.
+// memory once, weights in passes, a matrix's blocks or a row's pixels, is asked for a pass, a tile or a
+// row ahead, a line a step; blocks of a row before its last ask for what they have.
 #if defined(__x86_64__)
 #define PREFETCH(p, writes, level) __builtin_prefetch((const void *)(size_t)(p), writes, level);
 #else
@@ -59,6 +63,8 @@ WIDE static inline float16 settled(const float16 s) {
 #define PREFETCH_AHEAD PREFETCH(x + PIXELS * INPUT_STEP + 15 * c, 0, 3)
 #elif PASS
 #define PREFETCH_AHEAD PREFETCH(ahead + 16 * c, 0, 2)
+#elif NEXT_ROW
+#define PREFETCH_AHEAD PREFETCH(ahead + 16 * c, 0, 3)
 #else
 #define PREFETCH_AHEAD
 #endif
@@ -170,7 +176,7 @@ WIDE static inline float16 settled(const float16 s) {
        first += PASS, starts = 0)
 #else
 #define SUMS 0
-#define AHEAD w
+#define AHEAD x + column * INPUT_STEP + (block + 1 == endBlock ? inputRow : 0)
 #define FOR_PASSES const int first = 0, count = ALL_PARTS, starts = 1, ends = 1;
 #endif
 
@@ -195,9 +201,10 @@ WIDE __attribute__((reqd_work_group_size(1, 1, 1))) kernel void convolution(
   const int firstRow = (int)get_global_id(0) * rowsPerGroup;
   const ulong second = get_global_id(1), third = get_global_id(2);
   const int firstBlock = (int)(imagesFirst ? third : second) * blocksPerItem;
+  const int endBlock = min(firstBlock + blocksPerItem, blocks);
   const ulong n = imagesFirst ? second : third;
   for (int row = firstRow; row < min(firstRow + rowsPerGroup, rows); ++row) {
-    for (int block = firstBlock; block < min(firstBlock + blocksPerItem, blocks); ++block) {
+    for (int block = firstBlock; block < endBlock; ++block) {
       const int group = block / blocksPerGroup;
       const int blockOfGroup = block % blocksPerGroup;
       const int firstVector = group * vectorsPerGroup + blockOfGroup * VECTORS;

@@ -14,6 +14,8 @@ struct TilePlan: Hashable, Codable {
   let unroll: Int
   /// The part of its sums that a whole row takes before the next part; nil for all at once.
   let pass: Pass?
+  /// Whether the next row's pixels are asked for while this row's last block is computed.
+  let asksAhead: Bool
 
   /// A part of a sum.
   enum Pass: Hashable, Codable {
@@ -29,6 +31,8 @@ struct TilePlan: Hashable, Codable {
   private static let distantWeightBytes = 1 << 22
   /// Groups of work of a few million operations keep all cores busy to the end.
   private static let groupFlops = 2_000_000
+  /// A tile's pixels and the next one's, of at most so many bytes each, lie in the first cache together.
+  private static let aheadBytes = 1 << 15
   /// Rows of taps in a pass: few, for their weights and the row's sums share the first cache.
   private static let passedTaps = 4
   /// Channels in a pass of a row that alone reads its weights.
@@ -60,6 +64,9 @@ struct TilePlan: Hashable, Codable {
     pass =
       sum.columns > tile.pixels && sum.columns <= Self.longestPassedRow
       ? Self.pass(sum, width: width) : nil
+    asksAhead =
+      sum.taps == Extent(1) && pass == nil && sum.inputStep == sum.inputChannels
+      && 4 * tile.pixels * sum.inputStep <= Self.aheadBytes
     // Where neighbouring pixels' channels follow one another, a longer unrolled loop tempts the
     // compiler to load them as vectors and to take these apart.
     self.unroll = unroll ?? (sum.inputStep < 16 ? 2 : 16)
