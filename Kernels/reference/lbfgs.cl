@@ -1,7 +1,8 @@
 // Box-constrained L-BFGS, the vector work of one step for every slot: what to measure at a trial
 // point (observe), and the next trial point (propose). The host decides between the two.
 // Shapes: vectors [slot][n]; history [slot][pair][n]; numbers [slot][16]; one group a slot.
-// Variants: LANES_PER_ITEM of lanes.clh; HISTORY pairs.
+// Variants: LANES_PER_ITEM of lanes.clh; HISTORY pairs; KEEPS_POINT 0 for attacks that follow the
+// gradient alone: no accepted point, and no command that reads one.
 // Order of summation: 256 lanes and a tree for every sum; formulas as in Reference/LimitedMemory.
 // Source: Szegedy et al. 2013, section 4.1; Nocedal and Wright 2006, algorithm 7.4; Byrd et al. 1995.
 #ifndef LANES_PER_ITEM
@@ -9,6 +10,9 @@
 #endif
 #ifndef HISTORY
 #define HISTORY 5
+#endif
+#ifndef KEEPS_POINT
+#define KEEPS_POINT 1
 #endif
 #include "slots.clh"
 
@@ -163,10 +167,14 @@ LANES_ATTRIBUTES kernel void observe(
     const LANE_TYPE_##T v = fma(LANE_ALL(T, factor), MOVED(T, i), LANE_LOAD(T, origin, i));       \
     LANE_STORE(T, trial, i, BOXED(T, v));                                                         \
   }
+#if KEEPS_POINT
 #define START(T, i)                                                                               \
   LANE_STORE(T, x, i, LANE_LOAD(T, origin, i));                                                   \
   LANE_STORE(T, trial, i, LANE_LOAD(T, origin, i));                                               \
   LANE_STORE(T, lossGradient, i, LANE_ALL(T, 0.0f));
+#else
+#define START(T, i) LANE_STORE(T, trial, i, LANE_LOAD(T, origin, i));
+#endif
 
 LANES_ATTRIBUTES kernel void propose(
     const int n, const global int *commands, const global float *parameters,

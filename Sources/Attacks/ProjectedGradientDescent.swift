@@ -50,9 +50,9 @@ public struct ProjectedGradientDescent: Sendable {
       norm: norm, radius: radius, stepSize: radius, steps: 1, startsRandomly: false, target: target)
   }
 
-  /// Pictures of device memory that a slot takes besides the network's: the clean, the accepted and the
-  /// best one, the gradient, and at most one that waits.
-  public var picturesPerSlot: Int { 5 }
+  /// Pictures of device memory that a slot takes besides the network's: the clean and the best one, and
+  /// at most one that waits.
+  public var picturesPerSlot: Int { 3 }
 
   /// An engine that runs this attack on a compiled network.
   public func engine(

@@ -12,7 +12,8 @@ public struct Evaluation: Sendable {
   public var leastLikely: Int
   /// Positive when the goal is reached: the wanted logit less the best of the others.
   public var margin: Float
-  /// Distances and slopes at the trial point; slopes only after an evaluation with a gradient.
+  /// Distances and slopes at the trial point, zero in attacks without a history; slopes only after an
+  /// evaluation with a gradient.
   public var measures: TrialMeasures
   /// What is known of the latest direction.
   public var direction: DirectionMeasures

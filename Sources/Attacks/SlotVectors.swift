@@ -3,8 +3,10 @@ import Networks
 import Operations
 import Reference
 
-/// The vectors of all slots on a device: the clean picture, the accepted and the best point, the
-/// direction and the history; the trial point is the network's input.
+/// The vectors of all slots on a device.
+///
+/// Each slot has the clean picture and the best point; with a history also the accepted point, its
+/// gradient and the direction. The trial point is the network's input.
 final class SlotVectors {
   let network: CompiledNetwork
   let history: Int
@@ -18,7 +20,7 @@ final class SlotVectors {
   private let parameters: StagedBuffer<Float>
   private let numbers: StagedBuffer<Float>
   private let keys: StagedBuffer<Int32>
-  private let observing: Launch
+  private let observing: Launch?
   private let proposing: Launch
   private let stepping: Launch?
   private let trials: Buffer<Float>
@@ -48,8 +50,8 @@ final class SlotVectors {
     numbers = try StagedBuffer(context, count: slots * 16)
     try numbers.buffer.fill(0)
     keys = try StagedBuffer(context, count: slots * 2)
-    let xs = try Buffer<Float>(context, count: size)
-    let slopes = try Buffer<Float>(context, count: size)
+    let xs = try Buffer<Float>(context, count: keepsHistory ? size : 1)
+    let slopes = try Buffer<Float>(context, count: keepsHistory ? size : 1)
     let directions = try Buffer<Float>(context, count: keepsHistory ? size : 1)
     let steps = try Buffer<Float>(context, count: keepsHistory ? size * history : 1)
     let changes = try Buffer<Float>(context, count: keepsHistory ? size * history : 1)
@@ -58,10 +60,14 @@ final class SlotVectors {
     let group = lanes == 256 ? 1 : 256
     let grid = Grid([slots * group], groups: [group])
     let constants = [("LANES_PER_ITEM", "\(lanes)"), ("HISTORY", "\(max(1, history))")]
-    let program = try recorder.program("reference/lbfgs", constants)
-    observing = try Launch(
-      program, "observe", grid, Int32(count), active.buffer, parameters.buffer, origins, xs, slopes,
-      trials, gradients.buffer, numbers.buffer)
+    let program = try recorder.program(
+      "reference/lbfgs", constants + [("KEEPS_POINT", keepsHistory ? "1" : "0")])
+    // Attacks that follow the gradient alone look at the loss only.
+    observing =
+      keepsHistory
+      ? try Launch(
+        program, "observe", grid, Int32(count), active.buffer, parameters.buffer, origins, xs,
+        slopes, trials, gradients.buffer, numbers.buffer) : nil
     proposing = try Launch(
       program, "propose", grid, Int32(count), commands.buffer, parameters.buffer, origins, xs,
       slopes, trials, gradients.buffer, bests, directions, steps, changes, numbers.buffer)
@@ -99,11 +105,13 @@ final class SlotVectors {
     try stepping.enqueue()
   }
 
-  /// Queues the measurement of the slots in use and its copy to the host; its end is that of all that
+  /// Queues the measurement of the slots in use, which attacks without a history do without, and its copy to the host; its end is that of all that
   /// was queued before.
   func observe(_ slotsInUse: [Bool]) throws(ComputeError) -> Event {
-    try active.send(slotsInUse.map { $0 ? 1 : 0 })
-    try observing.enqueue()
+    if let observing {
+      try active.send(slotsInUse.map { $0 ? 1 : 0 })
+      try observing.enqueue()
+    }
     return try numbers.fetch()
   }
 
