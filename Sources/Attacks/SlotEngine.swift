@@ -24,10 +24,32 @@ public final class SlotEngine<Machine: SampleMachine> {
     var gradientEvaluations = 0
   }
 
+  /// How much of a run the device was at work.
+  public struct DeviceUse: Sendable {
+    /// Seconds on the device's clock from the end of the first step to that of the last.
+    public fileprivate(set) var seconds = 0.0
+    /// The seconds of these in which a step lay on the device, from its first command to its last.
+    public fileprivate(set) var busySeconds = 0.0
+    fileprivate var latestEnd: Double?
+
+    /// The share of the time after the first step; 1 where there was one step only.
+    public var share: Double { seconds > 0 ? busySeconds / seconds : 1 }
+
+    fileprivate mutating func add(from begin: Double, to end: Double) {
+      if let latestEnd {
+        seconds += end - latestEnd
+        busySeconds += end - begin
+      }
+      latestEnd = end
+    }
+  }
+
   /// The network under attack.
   public let network: CompiledNetwork
   /// What confirms successes canonically; a network in a looser precision must have it.
   public var confirmation: CanonicalConfirmation?
+  /// What the latest run, or the one under way, made of the device.
+  public private(set) var deviceUse = DeviceUse()
   private let vectors: SlotVectors
   private let losses: SlotLoss
   private let feed: PictureFeed
@@ -69,6 +91,7 @@ public final class SlotEngine<Machine: SampleMachine> {
       network.arithmetic.isCanonical || confirmation != nil,
       "\(network.arithmetic.precision) without a confirmation")
     defer { reset() }
+    deviceUse = DeviceUse()
     var isDrained = false
     func fetch() throws -> AttackSample? {
       if isDrained { return nil }
@@ -82,10 +105,11 @@ public final class SlotEngine<Machine: SampleMachine> {
       try emit(try confirmation?.confirm(results) ?? results.map(\.result))
     }
     while !shouldStop(), try fill(fetch) {
-      let end = try enqueue()
+      let (begin, end) = try enqueue()
       try deliver()
       try feed.lookAhead(while: end, fetch)
       try network.context.finish(end)
+      deviceUse.add(from: try begin.span().begin, to: try end.span().end)
       try observe()
     }
     try deliver()
@@ -114,9 +138,9 @@ public final class SlotEngine<Machine: SampleMachine> {
     return slots.contains { $0 != nil }
   }
 
-  /// Queues one batch; the host has what it found when the event has come.
-  private func enqueue() throws(ComputeError) -> Event {
-    try vectors.propose(
+  /// Queues one batch, from its first command to the one that brings the host what it found.
+  private func enqueue() throws(ComputeError) -> (first: Event, last: Event) {
+    let first = try vectors.propose(
       slots.map { slot in
         slot.map { ($0.command, $0.parameters) } ?? ([], VectorParameters())
       })
@@ -125,9 +149,9 @@ public final class SlotEngine<Machine: SampleMachine> {
     try losses.run(slots.map { $0?.machine.goal ?? SlotGoal(loss: idle, criterion: idle) })
     try losses.fetch()
     if slots.contains(where: { $0?.wantsGradient ?? false }) { try network.gradient() }
-    let end = try vectors.observe(slots.map { $0 != nil })
+    let last = try vectors.observe(slots.map { $0 != nil })
     try network.context.flush()
-    return end
+    return (first, last)
   }
 
   /// Tells every sample what the batch found.

@@ -82,7 +82,9 @@ final class SlotVectors {
   }
 
   /// Queues the commands of all slots; an empty command leaves a slot alone.
-  func propose(_ requests: [(VectorCommand, VectorParameters)]) throws(ComputeError) {
+  ///
+  /// - Returns: The event of the first thing that is queued.
+  func propose(_ requests: [(VectorCommand, VectorParameters)]) throws(ComputeError) -> Event {
     var words = [Int32](repeating: 0, count: slots * 4)
     var values = [Float](repeating: 0, count: slots * 8)
     for (slot, (command, numbers)) in requests.enumerated() {
@@ -96,13 +98,14 @@ final class SlotVectors {
       values[8 * slot + 4] = numbers.half
       values[8 * slot + 5] = numbers.radius
     }
-    try commands.send(words)
+    let first = try commands.send(words)
     try parameters.send(values)
     try proposing.enqueue()
-    guard let stepping else { return }
+    guard let stepping else { return first }
     try keys.send(
       requests.flatMap { [Int32(bitPattern: $0.1.key.x), Int32(bitPattern: $0.1.key.y)] })
     try stepping.enqueue()
+    return first
   }
 
   /// Queues the measurement of the slots in use, which attacks without a history do without, and its copy to the host; its end is that of all that

@@ -20,6 +20,21 @@ import COpenCL
     return state == CL_COMPLETE
   }
 
+  /// When the command began and ended to run, in seconds on the device's clock; only of the compute
+  /// queue, and once it has run.
+  public func span() throws(ComputeError) -> (begin: Double, end: Double) {
+    (try time(CL_PROFILING_COMMAND_START), try time(CL_PROFILING_COMMAND_END))
+  }
+
+  private func time(_ mark: Int32) throws(ComputeError) -> Double {
+    var nanoseconds: cl_ulong = 0
+    try check(
+      unsafe clGetEventProfilingInfo(
+        handle, cl_profiling_info(mark), MemoryLayout<cl_ulong>.size, &nanoseconds, nil),
+      "clGetEventProfilingInfo")
+    return Double(nanoseconds) * 1e-9
+  }
+
   /// Waits until the command has run.
   public func wait() throws(ComputeError) {
     var event: cl_event? = unsafe handle

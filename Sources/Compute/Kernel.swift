@@ -110,25 +110,15 @@ public struct Grid: Hashable, Sendable {
     let context = program.context
     var global = grid.global
     var local = grid.local
-    var event: cl_event?
-    try check(
+    let event = try unsafe queued(
+      "clEnqueueNDRangeKernel(\(name))", detail: "items \(grid.global), groups \(grid.local)"
+    ) { event in
       unsafe clEnqueueNDRangeKernel(
-        context.queue, kernel, cl_uint(global.count), nil, &global, &local, 0, nil, &event),
-      "clEnqueueNDRangeKernel(\(name))", detail: "items \(grid.global), groups \(grid.local)")
-    defer { if let event = unsafe event { _ = unsafe clReleaseEvent(event) } }
-    try check(unsafe clWaitForEvents(1, &event), "clWaitForEvents(\(name))")
-    var start: cl_ulong = 0
-    var end: cl_ulong = 0
-    let size = MemoryLayout<cl_ulong>.size
-    try check(
-      unsafe clGetEventProfilingInfo(
-        event, cl_profiling_info(CL_PROFILING_COMMAND_START), size, &start, nil),
-      "clGetEventProfilingInfo")
-    try check(
-      unsafe clGetEventProfilingInfo(
-        event, cl_profiling_info(CL_PROFILING_COMMAND_END), size, &end, nil),
-      "clGetEventProfilingInfo")
+        context.queue, kernel, cl_uint(global.count), nil, &global, &local, 0, nil, event)
+    }
+    try event.wait()
+    let span = try event.span()
     program.wasLaunched()
-    return Double(end - start) * 1e-9
+    return span.end - span.begin
   }
 }

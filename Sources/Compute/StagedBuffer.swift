@@ -15,10 +15,11 @@ public final class StagedBuffer<Element: BitwiseCopyable & Sendable> {
   }
 
   /// Queues a copy of values to the device, in front of the kernels that come after.
-  public func send(_ values: [Element]) throws(ComputeError) {
+  @discardableResult
+  public func send(_ values: [Element]) throws(ComputeError) -> Event {
     precondition(values.count == buffer.count, "\(values.count) values for \(buffer.count)")
     staging.put(values)
-    try buffer.write(staged: staging, 0..<values.count)
+    return try buffer.write(staged: staging, 0..<values.count)
   }
 
   /// Queues a copy from the device, after the kernels that came before.

@@ -100,9 +100,13 @@ struct BenchAttack: ParsableCommand {
         precision: network.arithmetic.description, batch: network.batch, seconds: median,
         imagesPerSecond: Double(samples.count) / max(median, 1e-9),
         peakDeviceBytes: context.peakBytes, run: RunSummary(results: first ?? [])),
-      repeatSeconds: seconds)
+      repeatSeconds: seconds, deviceBusyShare: engine.deviceUse.share)
     if json { return try printJSON(result) }
     result.summary.printLines()
+    print(
+      String(
+        format: "at work          %.1f %% of the device's time after the first step, last repeat",
+        100 * result.deviceBusyShare))
     print(
       "repeats          \(seconds.map { String(format: "%.2f", $0) }.joined(separator: ", ")) s")
   }
@@ -155,10 +159,12 @@ struct BenchAttack: ParsableCommand {
 private struct AttackTiming: Encodable {
   let summary: AttackSummary
   let repeatSeconds: [Double]
+  let deviceBusyShare: Double
 
   private enum Key: String, CodingKey {
     case repeats
     case repeatSeconds = "repeat_seconds"
+    case deviceBusyShare = "device_busy_share"
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -166,5 +172,6 @@ private struct AttackTiming: Encodable {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(repeatSeconds.count, forKey: .repeats)
     try container.encode(repeatSeconds, forKey: .repeatSeconds)
+    try container.encode(deviceBusyShare, forKey: .deviceBusyShare)
   }
 }

@@ -36,7 +36,7 @@ import Testing
       [
         "bench", "attack", name, "--model", world.model, "--images", world.pictures, "--repeats",
         "3",
-      ], keys: Self.attackKeys + ["repeats", "repeat_seconds"])
+      ], keys: Self.attackKeys + ["repeats", "repeat_seconds", "device_busy_share"])
     for key in ["attack", "samples", "succeeded", "mean_l2", "gradient_evaluations"] {
       #expect("\(attack[key] ?? "")" == "\(bench[key] ?? "")", "\(key)")
     }
@@ -45,6 +45,8 @@ import Testing
     let times = try #require(bench["repeat_seconds"] as? [Double])
     #expect(times.count == 3 && bench["repeats"] as? Int == 3)
     #expect(bench["seconds"] as? Double == times.sorted()[1])
+    let busy = try #require(bench["device_busy_share"] as? Double)
+    #expect(busy > 0.1 && busy <= 1)
   }
 
   @Test func `bench attack on random pictures`() throws {
@@ -53,7 +55,7 @@ import Testing
         [
           "bench", "attack", "pgd", "--steps", "3", "--model", world.model, "--limit", "7",
           "--repeats", "1", "--seed", "\(seed)", "--batch", "\(batch)",
-        ], keys: Self.attackKeys + ["repeats", "repeat_seconds"])
+        ], keys: Self.attackKeys + ["repeats", "repeat_seconds", "device_busy_share"])
     }
     let (first, again, other) = (try bench(1, 4), try bench(1, 3), try bench(2, 4))
     for json in [first, again, other] {
@@ -95,7 +97,7 @@ import Testing
     #expect(network["precision"] as? String == "tf32 emulated")
     let attack = try json(
       ["bench", "attack", "fgsm", "--model", world.model, "--repeats", "1", "--limit", "3"] + loose,
-      keys: Self.attackKeys + ["repeats", "repeat_seconds"])
+      keys: Self.attackKeys + ["repeats", "repeat_seconds", "device_busy_share"])
     #expect(attack["precision"] as? String == "tf32 emulated")
     let files = ["canonical", "tf32"].map { folder.path("\($0).npy") }
     let classify = ["classify", "--model", world.model, "--images", world.pictures, "--logits"]
