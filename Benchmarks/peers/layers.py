@@ -3,8 +3,9 @@
 Forward is the convolution with its bias, backward-data the gradient with respect to the input;
 neither side fuses a residual or an activation. Blindspot's times are those of the device's clock
 (`bench kernels --filter alone`), weights packed before; PyTorch's those of the host's, in NCHW and
-in channels_last, the faster one counts. Before, each layer's outputs and the gradient of a
-loss of four random projections of them are compared with PyTorch's in both layouts.
+in channels_last, the faster one counts. Layers that Winograd's algorithm takes are timed with both of
+ours, and the means stand for direct alone and for the faster. Before, each layer's outputs and the
+gradient of a loss of four random projections of them are compared with PyTorch's in both layouts.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import torch.nn.functional as F
 from architectures import random_network
 from peer import classify
 from speed import (
-    GeometricMean, Numbers, Speed, add_speed_options, alternate, fastest, finish, prepare,
+    ALGORITHMS, GeometricMean, Numbers, Speed, add_speed_options, alternate, fastest, finish, prepare,
     relative_difference, seconds, timed)
 
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -64,7 +65,7 @@ class Layer:
                         [True, False, False]))
         return found
 
-    def difference(self, command):
+    def difference(self, command, algorithm):
         """The larger of the relative differences of outputs and gradients."""
         generator = np.random.default_rng(0)
         pictures = generator.random((2, *self.shape), dtype=np.float32)
@@ -78,7 +79,8 @@ class Layer:
             def ours(matrix, *more):
                 write_layer(folder / "layer.onnx", self, matrix)
                 model = types.SimpleNamespace(model=folder / "layer.onnx", preprocessing="unit")
-                return classify(command, model, pictures, labels, folder, *more)
+                return classify(
+                    command, model, pictures, labels, folder, "--convolution", algorithm, *more)
 
             outputs = ours(None)
             ours(projection, "--gradients", folder / "gradients.npy")
@@ -139,32 +141,49 @@ def main():
     options = parser.parse_args()
     prepare(options)
     layers = layers_of_resnet50(options.batch)
-    numbers = [Numbers("convolution", layer.name, layer.difference(options.command), 1e-5)
-               for layer in layers]
 
     def ours():
         kernels = timed(options, "bench", "kernels", "--filter", "alone", "--repeats", 3, "--batch",
                         options.batch)["kernels"]
-        found = {(k["operation"], k["shape"]): k["seconds_median"] for k in kernels}
-        return {
-            (layer.name, name): found[kind, f"alone {layer.name} batch {options.batch}"]
-            for layer in layers
-            for name, kind in zip(PASSES, ("convolution", "gradient of convolution"))}
+        times = {(k["operation"], k["shape"]): k["seconds_median"] for k in kernels}
+        found = {}
+        for layer in layers:
+            for name, kind in zip(PASSES, ("convolution", "gradient of convolution")):
+                for algorithm, prefix in zip(ALGORITHMS, ("alone", "winograd alone")):
+                    key = kind, f"{prefix} {layer.name} batch {options.batch}"
+                    if key in times:
+                        found[layer.name, name, algorithm] = times[key]
+        return found
 
     def theirs():
         return {(layer.name, *key): time for layer in layers for key, time in layer.times().items()}
 
     medians = alternate(options.rounds, ours, theirs)
-    speeds = []
+    numbers, speeds = [], {algorithm: [] for algorithm in ALGORITHMS}
+    for algorithm in ALGORITHMS:
+        for layer in layers:
+            if (layer.name, PASSES[0], algorithm) in medians:
+                numbers.append(Numbers(
+                    f"convolution, {algorithm}", layer.name,
+                    layer.difference(options.command, algorithm), 1e-5))
     for name in PASSES:
         for layer in layers:
             layout, time = fastest({key: medians[layer.name, name, key] for key in LAYOUTS})
-            speeds.append(Speed(f"convolution {name}", layer.name, f"PyTorch {layout}",
-                                medians[layer.name, name], time, WANTED_EACH))
-    finish(options, speeds, numbers, [
-        GeometricMean("convolutions", "both passes", speeds, WANTED_MEAN),
-        *(GeometricMean("convolutions", name, [s for s in speeds if s.compared.endswith(name)],
-                        WANTED_MEAN) for name in PASSES)])
+            for algorithm in ALGORITHMS:
+                if (layer.name, name, algorithm) in medians:
+                    speeds[algorithm].append(Speed(
+                        f"convolution {name}, {algorithm}", layer.name, f"PyTorch {layout}",
+                        medians[layer.name, name, algorithm], time, WANTED_EACH))
+    # Where Winograd's algorithm does not fit, or is slower, direct stands for it.
+    quicker = {(s.compared.split(",")[0], s.case): s for s in speeds["direct"]}
+    for speed in speeds["winograd"]:
+        key = speed.compared.split(",")[0], speed.case
+        quicker[key] = max(quicker[key], speed, key=lambda s: s.ratio)
+    finish(options, speeds["direct"] + speeds["winograd"], numbers, [
+        GeometricMean("convolutions", f"{name or 'both passes'}, {algorithms}",
+                      [s for s in of if name in s.compared], WANTED_MEAN)
+        for algorithms, of in (("direct", speeds["direct"]), ("the faster", quicker.values()))
+        for name in ("", *PASSES)])
 
 
 if __name__ == "__main__":

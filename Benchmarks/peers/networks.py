@@ -1,7 +1,7 @@
 """Times whole networks, Blindspot beside PyTorch and onnxruntime, in one interleaved run.
 
-Each round times Blindspot's forward pass and input gradient (`bench network --rates-only`), then
-PyTorch's in NCHW and in channels_last, and onnxruntime's forward pass, on the same random weights
+Each round times Blindspot's forward pass and input gradient (`bench network --rates-only`), with direct
+convolutions and with Winograd's algorithm where a network has 3x3 ones for it, then PyTorch's in NCHW and in channels_last, and onnxruntime's forward pass, on the same random weights
 and batch; the faster layout counts. PyTorch's parameters are frozen and `torch.autograd.grad` goes to
 the input alone. Before the rounds the logits and the input gradients of two pictures are compared
 with PyTorch's, and onnxruntime's logits too. onnxruntime runs what `torch.onnx.export` wrote, with all
@@ -20,14 +20,22 @@ import torch.nn.functional as F
 from architectures import random_network
 from modules import write_safetensors
 from speed import (
-    Numbers, Speed, add_speed_options, alternate, fastest, finish, prepare, relative_difference,
+    ALGORITHMS, Numbers, Speed, add_speed_options, alternate, fastest, finish, prepare, relative_difference,
     seconds, timed)
 
 # The name, which is also torchvision's, and the batch of the comparison.
 NETWORKS = {
     "resnet50": 16, "vgg16": 8, "squeezenet1_1": 32, "mobilenet_v2": 32, "alexnet": 32}
-# The least ratio by network, pass and peer.
-WANTED = {("resnet50", "forward", "onnxruntime"): 0.95}
+WITHOUT_WINOGRAD = {"mobilenet_v2"}
+# The least ratio by network, algorithm, pass and peer.
+WANTED = {
+    ("resnet50", "direct", "forward", "onnxruntime"): 0.95,
+    ("resnet50", "direct", "gradient", "PyTorch"): 1.6,
+    ("vgg16", "direct", "gradient", "PyTorch"): 1.0,
+    ("vgg16", "winograd", "gradient", "PyTorch"): 1.4,
+    ("squeezenet1_1", "direct", "gradient", "PyTorch"): 1.6,
+    ("mobilenet_v2", "direct", "gradient", "PyTorch"): 2.5,
+    ("alexnet", "direct", "gradient", "PyTorch"): 1.3}
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -73,14 +81,14 @@ class ONNXRuntime:
         self.logits(self.x)
 
 
-def check(options, name, module, runtime, weights, folder):
+def check(options, name, algorithm, module, runtime, weights, folder):
     """How far logits and input gradients of two pictures are from PyTorch's and onnxruntime's."""
     pictures = np.random.default_rng(0).random((2, 3, 224, 224), dtype=np.float32)
     labels = np.zeros(2, np.int64)
     files = {key: folder / f"{key}.npy" for key in ("images", "labels", "logits", "gradients")}
     np.save(files["images"], pictures)
     np.save(files["labels"], labels)
-    timed(options, "classify", "--model", name, "--weights", weights,
+    timed(options, "classify", "--model", name, "--weights", weights, "--convolution", algorithm,
           *(word for key, path in files.items() for word in (f"--{key}", path)))
     x = torch.from_numpy(pictures).requires_grad_()
     z = module(x)
@@ -88,11 +96,11 @@ def check(options, name, module, runtime, weights, folder):
     gradients, = torch.autograd.grad(loss, x)
     ours = np.load(files["logits"])
     return [
-        Numbers(name, "logits, PyTorch", relative_difference(ours, z.detach().numpy()), 1e-4),
-        Numbers(name, "logits, onnxruntime",
+        Numbers(f"{name}, {algorithm}", "logits, PyTorch", relative_difference(ours, z.detach().numpy()), 1e-4),
+        Numbers(f"{name}, {algorithm}", "logits, onnxruntime",
                 relative_difference(ours, runtime.logits(pictures)), 1e-4),
         # A value on the other side of a kink changes a part of a gradient (gradients.py seeks them).
-        Numbers(name, "input gradient, PyTorch",
+        Numbers(f"{name}, {algorithm}", "input gradient, PyTorch",
                 relative_difference(np.load(files["gradients"]), gradients.numpy()), 1e-2)]
 
 
@@ -102,14 +110,20 @@ def compare(options, name, batch, folder):
     weights = folder / "weights.safetensors"
     write_safetensors(weights, module.state_dict())
     runtime = ONNXRuntime(module, batch, folder, options.threads)
-    numbers = check(options, name, module, runtime, weights, folder)
+    algorithms = [a for a in ALGORITHMS if a == "direct" or name not in WITHOUT_WINOGRAD]
+    numbers = [
+        number for algorithm in algorithms
+        for number in check(options, name, algorithm, module, runtime, weights, folder)]
     peers = {layout: PyTorch(module, batch, form) for layout, form in LAYOUTS.items()}
 
     def ours():
-        rates = timed(options, "bench", "network", "--rates-only", "--model", name, "--weights",
-                      weights, "--batch", batch)
-        return {("ours", key): batch / rates[f"{key}_images_per_second"]
-                for key in ("forward", "gradient")}
+        found = {}
+        for algorithm in algorithms:
+            rates = timed(options, "bench", "network", "--rates-only", "--model", name, "--weights",
+                          weights, "--batch", batch, "--convolution", algorithm)
+            for key in ("forward", "gradient"):
+                found[algorithm, key] = batch / rates[f"{key}_images_per_second"]
+        return found
 
     def theirs():
         found = {("onnxruntime", "forward"): seconds(runtime.forward)}
@@ -122,13 +136,13 @@ def compare(options, name, batch, folder):
     speeds = []
     for key in ("forward", "gradient"):
         layout, time = fastest({layout: medians[layout, key] for layout in LAYOUTS})
-        peers_times = {f"PyTorch {layout}": time}
+        times = {("PyTorch", layout): time}
         if key == "forward":
-            peers_times["onnxruntime"] = medians["onnxruntime", key]
-        for peer, time in peers_times.items():
-            speeds.append(Speed(
-                f"network, {key}", f"{name}, batch {batch}", peer, medians["ours", key], time,
-                WANTED.get((name, key, peer))))
+            times["onnxruntime", "its own layout"] = medians["onnxruntime", key]
+        speeds += [
+            Speed(f"network, {key}, {algorithm}", f"{name}, batch {batch}", f"{peer} ({layout})",
+                  medians[algorithm, key], time, WANTED.get((name, algorithm, key, peer)))
+            for (peer, layout), time in times.items() for algorithm in algorithms]
     return numbers, speeds
 
 

@@ -24,6 +24,9 @@ import torch
 
 from peer import Row, print_table
 
+# The command's ways of summing 3x3 convolutions of stride 1 (`--convolution`).
+ALGORITHMS = ("direct", "winograd")
+
 
 @dataclasses.dataclass
 class Speed:

@@ -2,7 +2,8 @@
 
 L-infinity, radius 4/255, steps of 1/255, random start, cross-entropy of the label; the normalisation
 is part of the network on both sides, and PyTorch's network is in channels_last. What is timed is the
-attack alone: neither the start of the process nor compilation. Blindspot stops a picture that is
+attack alone: neither the start of the process nor compilation. Ours runs with direct convolutions and
+with Winograd's algorithm (`--convolution`). Blindspot stops a picture that is
 fooled; so the last layer's bias holds the label up by more than the attack can reach, and every
 picture takes its 20 gradients on both sides, which the command's report must confirm. Blindspot also
 computes the logits of the clean pictures and of the last points: 22 forward passes beside 20.
@@ -24,7 +25,8 @@ import torch.nn.functional as F
 from architectures import random_network
 import torchattacks  # noqa: E402, after architectures, which makes torchvision importable
 from modules import Normalized, damped, write_safetensors
-from speed import Numbers, Speed, add_speed_options, alternate, finish, prepare, timed
+from speed import (
+    ALGORITHMS, Numbers, Speed, add_speed_options, alternate, finish, prepare, timed)
 
 RADIUS, STEP, STEPS = 4 / 255, 1 / 255, 20
 WANTED = 1.6
@@ -90,10 +92,13 @@ def main():
                    "--batch", options.batch, "--repeats", 1]
 
         def ours():
-            found = timed(options, *command)
-            if found["mean_gradient_evaluations"] != STEPS or found["success_rate"] != 0:
-                raise SystemExit(f"speed_attacks.py: not {STEPS} gradients a picture: {found}")
-            return {"ours": found["seconds"]}
+            times = {}
+            for algorithm in ALGORITHMS:
+                found = timed(options, *command, "--convolution", algorithm)
+                if found["mean_gradient_evaluations"] != STEPS or found["success_rate"] != 0:
+                    raise SystemExit(f"speed_attacks.py: not {STEPS} gradients a picture: {found}")
+                times[algorithm] = found["seconds"]
+            return times
 
         network.to(memory_format=torch.channels_last)
         x = pictures.contiguous(memory_format=torch.channels_last)
@@ -106,9 +111,10 @@ def main():
             return {"theirs": time.perf_counter() - start}
 
         medians = alternate(options.rounds, ours, theirs)
-    finish(options, [Speed(
-        f"PGD-{STEPS}", f"ResNet-50, batch {options.batch}", "torchattacks channels_last",
-        medians["ours"], medians["theirs"], WANTED)], numbers)
+    finish(options, [
+        Speed(f"PGD-{STEPS}, {algorithm}", f"ResNet-50, batch {options.batch}",
+              "torchattacks channels_last", medians[algorithm], medians["theirs"], WANTED)
+        for algorithm in ALGORITHMS], numbers)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ extension OperationCatalog {
   }
 
   /// The convolutions of these rows with a bias but neither residual nor activation, each once: what
-  /// libraries without fusion compute.
+  /// libraries without fusion compute. Those that Winograd's algorithm takes follow with it.
   private static func alone(_ rows: [BenchmarkRow]) -> [BenchmarkRow] {
     var result: [BenchmarkRow] = []
     var seen: Set<String> = []
@@ -138,10 +138,16 @@ extension OperationCatalog {
       let label =
         "alone \(window.kernel.height)x\(window.kernel.width) stride \(window.stride.height)"
       if seen.insert("\(row.shapes[0]) \(fused.outputChannels) \(label)").inserted {
-        let operation = Convolution(
+        let direct = Convolution(
           weights: fused.weights, bias: fused.bias, window: window, groups: fused.groups)
-        result.append(
-          BenchmarkRow(label: label, shapes: [row.shapes[0]], operation: operation))
+        result.append(BenchmarkRow(label: label, shapes: [row.shapes[0]], operation: direct))
+        var winograd = direct
+        winograd.algorithm = .winograd
+        if winograd.usesWinograd {
+          result.append(
+            BenchmarkRow(
+              label: "winograd \(label)", shapes: [row.shapes[0]], operation: winograd))
+        }
       }
     }
     return result
