@@ -127,8 +127,10 @@ extension OperationCatalog {
     return rows
   }
 
-  /// The convolutions of these rows with a bias but neither residual nor activation, each once: what
-  /// libraries without fusion compute. Those that Winograd's algorithm takes follow with it.
+  /// These rows' convolutions with a bias alone, as libraries without fusion compute them.
+  ///
+  /// Each shape comes once, with neither residual nor activation; those that Winograd's algorithm
+  /// takes follow with it.
   private static func alone(_ rows: [BenchmarkRow]) -> [BenchmarkRow] {
     var result: [BenchmarkRow] = []
     var seen: Set<String> = []
