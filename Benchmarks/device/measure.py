@@ -174,10 +174,16 @@ def product(session):
             times[tf32, "mm"] = session.seconds(lambda: torch.mm(a, b))
         return times
 
-    medians = alternate(session.options.rounds, ours, theirs)
+    medians = median_times(session, ours, theirs)
     own = medians.pop("ours")
     session.ratios("matrix product", f"{size}", {"canonical": own}, medians, WANTED["product"])
     return {"seconds": own, "peer_seconds": named(medians)}
+
+
+def median_times(session, *sides):
+    """The medians over the rounds, by name."""
+    rounds = alternate(session.options.rounds, sides)
+    return {name: statistics.median(times) for name, times in rounds.items()}
 
 
 def named(times):
@@ -256,7 +262,7 @@ def network(session):
             memory[layout] = session.peak_bytes(lambda: gradient(x))
         return times
 
-    medians = alternate(session.options.rounds, ours, theirs)
+    medians = median_times(session, ours, theirs)
     for key in ("forward", "gradient"):
         times = {form[1:]: s for form, s in medians.items() if form[0] == key}
         own = {mode: medians["ours", mode, key] for mode in modes(session)}
@@ -328,7 +334,7 @@ def pgd(session):
                 times[tf32, layout] = time.perf_counter() - start
         return times
 
-    medians = alternate(session.options.rounds, ours, theirs)
+    medians = median_times(session, ours, theirs)
     own = {mode: medians.pop(("ours", mode)) for mode in modes(session)}
     session.ratios(f"PGD-{steps}, ResNet-50", f"batch {batch}", own, medians)
     for mode, found in shares.items():

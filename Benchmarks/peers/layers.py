@@ -23,8 +23,8 @@ import torch.nn.functional as F
 from architectures import random_network
 from peer import classify
 from speed import (
-    ALGORITHMS, GeometricMean, Numbers, Speed, add_speed_options, alternate, fastest, finish, prepare,
-    relative_difference, seconds, timed)
+    ALGORITHMS, REPEATS, GeometricMean, Numbers, Speed, add_speed_options, alternate, fastest, finish,
+    prepare, relative_difference, seconds, timed)
 
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
 PASSES = ("forward", "backward-data")
@@ -142,38 +142,36 @@ def main():
     prepare(options)
     layers = layers_of_resnet50(options.batch)
 
-    def ours():
-        kernels = timed(options, "bench", "kernels", "--filter", "alone", "--repeats", 3, "--batch",
-                        options.batch)["kernels"]
+    def ours(layer):
+        shape = f"{layer.name} batch {options.batch}"
+        kernels = timed(options, "bench", "kernels", "--filter", f"alone {shape}", "--repeats",
+                        REPEATS, "--batch", options.batch)["kernels"]
         times = {(k["operation"], k["shape"]): k["seconds_median"] for k in kernels}
-        found = {}
-        for layer in layers:
-            for name, kind in zip(PASSES, ("convolution", "gradient of convolution")):
-                for algorithm, prefix in zip(ALGORITHMS, ("alone", "winograd alone")):
-                    key = kind, f"{prefix} {layer.name} batch {options.batch}"
-                    if key in times:
-                        found[layer.name, name, algorithm] = times[key]
-        return found
+        return {
+            (layer.name, name, algorithm): times[kind, f"{prefix} {shape}"]
+            for name, kind in zip(PASSES, ("convolution", "gradient of convolution"))
+            for algorithm, prefix in zip(ALGORITHMS, ("alone", "winograd alone"))
+            if (kind, f"{prefix} {shape}") in times}
 
-    def theirs():
-        return {(layer.name, *key): time for layer in layers for key, time in layer.times().items()}
+    def theirs(layer):
+        return {(layer.name, *key): time for key, time in layer.times().items()}
 
-    medians = alternate(options.rounds, ours, theirs)
+    rounds = alternate(options.rounds, (ours, theirs), [(layer,) for layer in layers])
     numbers, speeds = [], {algorithm: [] for algorithm in ALGORITHMS}
     for algorithm in ALGORITHMS:
         for layer in layers:
-            if (layer.name, PASSES[0], algorithm) in medians:
+            if (layer.name, PASSES[0], algorithm) in rounds:
                 numbers.append(Numbers(
                     f"convolution, {algorithm}", layer.name,
                     layer.difference(options.command, algorithm), 1e-5))
     for name in PASSES:
         for layer in layers:
-            layout, time = fastest({key: medians[layer.name, name, key] for key in LAYOUTS})
+            layout, time = fastest({key: rounds[layer.name, name, key] for key in LAYOUTS})
             for algorithm in ALGORITHMS:
-                if (layer.name, name, algorithm) in medians:
+                if (layer.name, name, algorithm) in rounds:
                     speeds[algorithm].append(Speed(
                         f"convolution {name}, {algorithm}", layer.name, f"PyTorch {layout}",
-                        medians[layer.name, name, algorithm], time, WANTED_EACH))
+                        rounds[layer.name, name, algorithm], time, WANTED_EACH))
     # Where Winograd's algorithm does not fit, or is slower, direct stands for it.
     quicker = {(s.compared.split(",")[0], s.case): s for s in speeds["direct"]}
     for speed in speeds["winograd"]:

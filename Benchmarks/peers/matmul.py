@@ -26,7 +26,7 @@ import torch.nn.functional as F
 
 from peer import classify
 from speed import (
-    Numbers, Speed, add_speed_options, alternate, fastest, finish, prepare, relative_difference,
+    REPEATS, Numbers, Speed, add_speed_options, alternate, fastest, finish, prepare, relative_difference,
     seconds, timed)
 
 # Name, rows, columns of the input, columns of the output.
@@ -129,30 +129,16 @@ def check(command, name, inputs, outputs):
     return Numbers("matrix product", f"{name} {inputs} -> {outputs}", difference, 1e-5)
 
 
-def our_times(options):
-    """Blindspot's seconds by pass and product."""
-    found = {}
+def our_times(options, product):
+    """Blindspot's seconds of a product by pass."""
+    _, rows, inputs, outputs = product
     # A product of M rows is a batch of M vectors.
-    for rows in dict.fromkeys(rows for _, rows, _, _ in PRODUCTS):
-        same = [p for p in PRODUCTS if p[1] == rows]
-        filter_text = f"linear {same[0][2]} -> {same[0][3]} " if len(same) == 1 else "linear"
-        kernels = timed(options, "bench", "kernels", "--filter", filter_text, "--repeats", 3,
-                        "--batch", rows)["kernels"]
-        times = {(k["operation"], k["shape"]): k["seconds_median"] for k in kernels}
-        for product in same:
-            shape = f"{product[2]} -> {product[3]} batch {rows}"
-            found["forward", product, "ours"] = times["linear", shape]
-            found["gradient", product, "ours"] = times["gradient of linear", shape]
-    return found
-
-
-def peer_calls(clblast):
-    """The peers' calls by pass, product and form."""
-    found = {}
-    for product in PRODUCTS:
-        for (name, form), call in calls_of(product, clblast).items():
-            found[name, product, form] = call
-    return found
+    shape = f"{inputs} -> {outputs} batch {rows}"
+    kernels = timed(options, "bench", "kernels", "--filter", f"linear {shape}", "--repeats", REPEATS,
+                    "--batch", rows)["kernels"]
+    times = {(k["operation"], k["shape"]): k["seconds_median"] for k in kernels}
+    return {("forward", product, "ours"): times["linear", shape],
+            ("gradient", product, "ours"): times["gradient of linear", shape]}
 
 
 def calls_of(product, clblast):
@@ -190,20 +176,22 @@ def main():
         call()
         numbers.append(Numbers("matrix product", "CLBlast 1024 -> 1024", relative_difference(
             clblast.read(c, (64, 1024)), (x @ w).numpy()), 1e-5))
-    calls = peer_calls(clblast)
+    calls = {product: calls_of(product, clblast) for product in PRODUCTS}
 
-    def theirs():
+    def theirs(product):
         with torch.inference_mode():
             # CLBlast is only shown and takes ten times as long: one call of it a round.
-            return {key: seconds(call, 1 if key[2] == "CLBlast" else 3)
-                    for key, call in calls.items()}
+            return {(name, product, form): seconds(call, 1 if form == "CLBlast" else REPEATS)
+                    for (name, form), call in calls[product].items()}
 
-    medians = alternate(options.rounds, lambda: our_times(options), theirs)
+    rounds = alternate(
+        options.rounds, (lambda product: our_times(options, product), theirs),
+        [(product,) for product in PRODUCTS])
     speeds = []
     for name in ("forward", "gradient"):
         for product in PRODUCTS:
             text = f"{product[0]} {product[1]}x{product[2]} by {product[2]}x{product[3]}"
-            forms = {form: time for (n, p, form), time in medians.items()
+            forms = {form: time for (n, p, form), time in rounds.items()
                      if (n, p) == (name, product)}
             ours = forms.pop("ours")
             shown = {form: forms.pop(form) for form in ("packed", "CLBlast") if form in forms}

@@ -132,16 +132,16 @@ def compare(options, name, batch, folder):
             found[layout, "gradient"] = seconds(peer.gradient)
         return found
 
-    medians = alternate(options.rounds, ours, theirs)
+    rounds = alternate(options.rounds, (ours, theirs))
     speeds = []
     for key in ("forward", "gradient"):
-        layout, time = fastest({layout: medians[layout, key] for layout in LAYOUTS})
+        layout, time = fastest({layout: rounds[layout, key] for layout in LAYOUTS})
         times = {("PyTorch", layout): time}
         if key == "forward":
-            times["onnxruntime", "its own layout"] = medians["onnxruntime", key]
+            times["onnxruntime", "its own layout"] = rounds["onnxruntime", key]
         speeds += [
             Speed(f"network, {key}, {algorithm}", f"{name}, batch {batch}", f"{peer} ({layout})",
-                  medians[algorithm, key], time, WANTED.get((name, algorithm, key, peer)))
+                  rounds[algorithm, key], time, WANTED.get((name, algorithm, key, peer)))
             for (peer, layout), time in times.items() for algorithm in algorithms]
     return numbers, speeds
 

@@ -1,8 +1,10 @@
 """What the comparisons of speed share: their options, rounds, rows and tables.
 
-A comparison alternates Blindspot and its peers (A B A B ...) for a number of rounds; the medians over
-the rounds count, and of several forms of a peer (memory layouts) the fastest. Both sides have the
-same number of threads. A ratio is the peer's time over Blindspot's: above 1 Blindspot is faster.
+A comparison alternates Blindspot and its peers (A B A B ...) for a number of rounds, with the same
+number of threads. A round's ratio is the peer's time over Blindspot's, above 1 Blindspot is faster; the
+median over the rounds counts, and of several forms of a peer (memory layouts) the fastest. A shared
+machine changes its speed by a third for seconds or minutes: both times of a ratio come from the same
+seconds, and short cases come in another order each round.
 
 PyTorch asks the C library for the memory of every result, and glibc returns large blocks to the
 system at once: their pages are then touched for the first time again in every call, which doubles
@@ -14,6 +16,7 @@ import ctypes
 import dataclasses
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -24,31 +27,34 @@ import torch
 
 from peer import Row, print_table
 
+# How often each side times a short case in a round.
+REPEATS = 3
 # The command's ways of summing 3x3 convolutions of stride 1 (`--convolution`).
 ALGORITHMS = ("direct", "winograd")
 
 
 @dataclasses.dataclass
 class Speed:
-    """One operation of both sides; times in seconds."""
+    """One operation of both sides; times in seconds, one a round."""
 
     compared: str
     case: str
     peer: str
-    ours: float
-    theirs: float
+    ours: list
+    theirs: list
     # The least ratio that is wanted; None where a figure is only shown.
     wanted: float | None = None
 
     @property
     def ratio(self):
-        return self.theirs / self.ours
+        return statistics.median(t / o for o, t in zip(self.ours, self.theirs, strict=True))
 
     def row(self):
-        """The row of a table; a slow ratio is no failure."""
+        """The row of a table, with the median times; a slow ratio is no failure."""
+        ours, theirs = statistics.median(self.ours), statistics.median(self.theirs)
         return Row(
             f"{self.compared}, {self.peer}", self.case, "",
-            f"{self.ratio:.2f} ({self.ours * 1e3:.2f} / {self.theirs * 1e3:.2f} ms)",
+            f"{self.ratio:.2f} ({ours * 1e3:.2f} / {theirs * 1e3:.2f} ms)",
             f"{self.wanted:.2f}" if self.wanted else "-",
             self.wanted is None or self.ratio >= self.wanted, binds=False)
 
@@ -125,7 +131,7 @@ def timed(options, *arguments):
     return json.loads(done.stdout)
 
 
-def seconds(body, repeats=3):
+def seconds(body, repeats=REPEATS):
     """The median time of a call, after one that is not counted."""
     body()
     times = []
@@ -136,20 +142,24 @@ def seconds(body, repeats=3):
     return statistics.median(times)
 
 
-def alternate(rounds, *sides):
-    """Calls the sides in turn; each returns seconds by name. The medians over the rounds, by name."""
-    found = {}
+def alternate(rounds, sides, cases=((),)):
+    """Calls the sides in turn with each case's arguments, the cases of a round in random order.
+
+    Each side returns seconds by name; the result has those of all rounds by name.
+    """
+    found, shuffler = {}, random.Random(0)
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-        for side in sides:
-            for name, time_taken in side().items():
-                found.setdefault(name, []).append(time_taken)
-    return {name: statistics.median(times) for name, times in found.items()}
+        for case in shuffler.sample(cases, len(cases)):
+            for side in sides:
+                for name, time_taken in side(*case).items():
+                    found.setdefault(name, []).append(time_taken)
+    return found
 
 
 def fastest(times):
-    """The name and the seconds of the fastest of a peer's forms."""
-    return min(times.items(), key=lambda item: item[1])
+    """The name and the rounds' seconds of the fastest of a peer's forms."""
+    return min(times.items(), key=lambda item: statistics.median(item[1]))
 
 
 def relative_difference(ours, theirs):

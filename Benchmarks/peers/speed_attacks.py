@@ -110,10 +110,10 @@ def main():
             attack(x, labels)
             return {"theirs": time.perf_counter() - start}
 
-        medians = alternate(options.rounds, ours, theirs)
+        rounds = alternate(options.rounds, (ours, theirs))
     finish(options, [
         Speed(f"PGD-{STEPS}, {algorithm}", f"ResNet-50, batch {options.batch}",
-              "torchattacks channels_last", medians[algorithm], medians["theirs"], WANTED)
+              "torchattacks channels_last", rounds[algorithm], rounds["theirs"], WANTED)
         for algorithm in ALGORITHMS], numbers)
 
 
