@@ -7,8 +7,8 @@
 // SETTLES_ZERO; SCATTERS (scatter.clh) where a pixel here is a block of pixels of few channels;
 // PASS where a row of COLUMNS pixels takes so many channels of its one tap at a time, or tap rows with
 // PASS_TAPS, and keeps its sums in between: weights that exceed the second cache then serve the whole
-// row, or an input without overlapping taps is read in longer stretches; NEXT_ROW where pixels of one
-// tap follow one another and the next row's are asked for in time.
+// row, or an input without overlapping taps is read in longer stretches; NEXT_ROW, the rows of taps,
+// where each row of outputs reads one more row of the input, which is asked for a row before.
 // Order of summation: tap row, tap column, channel, each ascending, one fma a product; then + 0 with
 // SETTLES_ZERO; then bias, then residual or stored sum, then activation or mask.
 // Source: direct convolution with packed weights, as in oneDNN's and libxsmm's microkernels.
@@ -53,7 +53,8 @@ WIDE static inline float16 settled(const float16 s) {
 
 // The output's lines are asked for before the sum, so that they are there after it. What comes from
 // memory once, weights in passes, a matrix's blocks or a row's pixels, is asked for a pass, a tile or a
-// row ahead, a line a step; blocks of a row before its last ask for what they have.
+// row ahead, a line a step, or a part of a tile's lines before each of several rows of taps; blocks of a
+// row before its last ask for what they have.
 #if defined(__x86_64__)
 #define PREFETCH(p, writes, level) __builtin_prefetch((const void *)(size_t)(p), writes, level);
 #else
@@ -63,10 +64,18 @@ WIDE static inline float16 settled(const float16 s) {
 #define PREFETCH_AHEAD PREFETCH(x + PIXELS * INPUT_STEP + 15 * c, 0, 3)
 #elif PASS
 #define PREFETCH_AHEAD PREFETCH(ahead + 16 * c, 0, 2)
-#elif NEXT_ROW
+#elif NEXT_ROW == 1
 #define PREFETCH_AHEAD PREFETCH(ahead + 16 * c, 0, 3)
 #else
 #define PREFETCH_AHEAD
+#endif
+#if NEXT_ROW > 1
+#define AHEAD_LINES ((PIXELS * INPUT_STEP + 16 * NEXT_ROW - 1) / (16 * NEXT_ROW))
+#define PREFETCH_TAP_ROW                                                                          \
+  for (int i = 0; i < AHEAD_LINES; ++i) { PREFETCH(ahead + 16 * i, 0, 2) }                        \
+  ahead += 16 * AHEAD_LINES;
+#else
+#define PREFETCH_TAP_ROW
 #endif
 
 // One tile: COUNT neighbouring pixels of a row, VECTORS groups of sixteen channels.
@@ -87,6 +96,7 @@ WIDE static inline float16 settled(const float16 s) {
       }                                                                                           \
     }                                                                                             \
     for (int tapRow = 0; tapRow < tapRows; ++tapRow) {                                            \
+      PREFETCH_TAP_ROW                                                                            \
       for (int tapColumn = 0; tapColumn < tapColumns; ++tapColumn) {                              \
         const global float *x = input + tapRow * tapRowStep + tapColumn * tapColumnStep;          \
         UNROLL_CHANNELS for (int c = 0; c < inputChannels; ++c) {                                 \
@@ -176,7 +186,9 @@ WIDE static inline float16 settled(const float16 s) {
        first += PASS, starts = 0)
 #else
 #define SUMS 0
-#define AHEAD x + column * INPUT_STEP + (block + 1 == endBlock ? inputRow : 0)
+#define AHEAD                                                                                     \
+  x + column * INPUT_STEP +                                                                       \
+      (block + 1 == endBlock ? inputRow + max(0, tapRowStep) * (tapRows - 1) : 0)
 #define FOR_PASSES const int first = 0, count = ALL_PARTS, starts = 1, ends = 1;
 #endif
 

@@ -45,7 +45,8 @@ extension Recorder {
       constants(epilogue, sum.scatter) + [
         ("PIXELS", "\(tile.pixels)"), ("TAIL_PIXELS", "\(sum.columns % tile.pixels)"),
         ("VECTORS", "\(tile.vectors)"), ("INPUT_STEP", "\(sum.inputStep)"),
-        ("CHANNEL_UNROLL", "\(plan.unroll)"), ("NEXT_ROW", plan.asksAhead ? "1" : "0"),
+        ("CHANNEL_UNROLL", "\(plan.unroll)"),
+        ("NEXT_ROW", plan.asksAhead ? "\(sum.taps.height)" : "0"),
       ]
         + plan.pass.constants(columns: sum.columns))
     let weights: Buffer<Float>

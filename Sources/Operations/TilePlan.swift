@@ -14,7 +14,8 @@ struct TilePlan: Hashable, Codable {
   let unroll: Int
   /// The part of its sums that a whole row takes before the next part; nil for all at once.
   let pass: Pass?
-  /// Whether the next row's pixels are asked for while this row's last block is computed.
+  /// Whether the input that the next row reads first is asked for while this row's last block is
+  /// computed.
   let asksAhead: Bool
 
   /// A part of a sum.
@@ -55,7 +56,8 @@ struct TilePlan: Hashable, Codable {
     let blocks = sum.groups * ((sum.groupOutputChannels + width - 1) / width)
     // A row's input stays in the first cache for as many blocks as have their weights in the second.
     let together =
-      blocksPerItem ?? max(1, min(blocks, Self.cachedWeightBytes / (4 * steps * width)))
+      blocksPerItem
+      ?? Self.even(blocks, atMost: max(1, Self.cachedWeightBytes / (4 * steps * width)))
     self.tile = tile
     self.imagesFirst = imagesFirst ?? (4 * steps * width * blocks >= Self.distantWeightBytes)
     self.blocksPerItem = min(together, blocks)
@@ -65,11 +67,19 @@ struct TilePlan: Hashable, Codable {
       sum.columns > tile.pixels && sum.columns <= Self.longestPassedRow
       ? Self.pass(sum, width: width) : nil
     asksAhead =
-      sum.taps == Extent(1) && pass == nil && sum.inputStep == sum.inputChannels
-      && 4 * tile.pixels * sum.inputStep <= Self.aheadBytes
+      pass == nil && 4 * tile.pixels * sum.inputStep <= Self.aheadBytes
+      && (sum.taps == Extent(1)
+        ? sum.inputStep == sum.inputChannels
+        : sum.taps.height > 1 && sum.inputRow == abs(sum.tapRowStep) && !self.imagesFirst)
     // Where neighbouring pixels' channels follow one another, a longer unrolled loop tempts the
     // compiler to load them as vectors and to take these apart.
     self.unroll = unroll ?? (sum.inputStep < 16 ? 2 : 16)
+  }
+
+  /// The size of groups of nearly the same size.
+  private static func even(_ count: Int, atMost limit: Int) -> Int {
+    let groups = (count + limit - 1) / limit
+    return (count + groups - 1) / groups
   }
 
   /// The part of a sum that a row of several tiles takes at a time.
