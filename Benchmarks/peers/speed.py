@@ -8,8 +8,8 @@ seconds, and short cases come in another order each round.
 
 PyTorch asks the C library for the memory of every result, and glibc returns large blocks to the
 system at once: their pages are then touched for the first time again in every call, which doubles
-many times. Here glibc keeps them, as allocators that are recommended for PyTorch do and as Blindspot
-keeps its own buffers; `--memory default` measures without.
+many times. That is how PyTorch is installed, and what is measured; with `--memory kept` glibc keeps the
+blocks, as allocators that are recommended for PyTorch do and as Blindspot keeps its own buffers.
 """
 
 import ctypes
@@ -27,8 +27,9 @@ import torch
 
 from peer import Row, print_table
 
-# How often each side times a short case in a round.
-REPEATS = 3
+# How often each side times a short case in a round, and the seconds that it works before: a core that
+# was idle is slow at first, which milliseconds of work would show as the speed of the case.
+REPEATS, WARM_UP = 5, 0.1
 # The command's ways of summing 3x3 convolutions of stride 1 (`--convolution`).
 ALGORITHMS = ("direct", "winograd")
 
@@ -103,8 +104,8 @@ def add_speed_options(parser):
     parser.add_argument("--command", default=".build/release/blindspot")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2, help="of both sides")
-    parser.add_argument("--memory", choices=("kept", "default"), default="kept",
-                        help="whether glibc keeps freed memory (see speed.py)")
+    parser.add_argument("--memory", choices=("default", "kept"), default="default",
+                        help="whether glibc keeps PyTorch's freed memory (see speed.py)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -115,7 +116,7 @@ def prepare(options):
         # glibc's numbers of M_MMAP_MAX (no blocks of their own) and M_TRIM_THRESHOLD.
         for parameter, value in ((-4, 0), (-1, 2**31 - 1)):
             if ctypes.CDLL(None).mallopt(parameter, value) != 1:
-                sys.exit("mallopt failed; --memory default does without")
+                sys.exit("mallopt failed; --memory kept needs glibc")
 
 
 def timed(options, *arguments):
@@ -132,8 +133,11 @@ def timed(options, *arguments):
 
 
 def seconds(body, repeats=REPEATS):
-    """The median time of a call, after one that is not counted."""
+    """The median time of a call, after calls that are not counted."""
+    end = time.perf_counter() + WARM_UP
     body()
+    while time.perf_counter() < end:
+        body()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()

@@ -30,8 +30,10 @@ public struct KernelBenchmark: Sendable {
   public let batch: Int
   /// The kernels.
   public let family: KernelFamily
-  /// How often each pass is timed, after one run that is not.
+  /// How often each pass is timed, after a tenth of a second of runs that are not.
   public let repetitions: Int
+
+  private static let warmUp = Duration.milliseconds(100)
 
   /// A benchmark.
   public init(batch: Int, family: KernelFamily, repetitions: Int = 7) {
@@ -150,10 +152,15 @@ public struct KernelBenchmark: Sendable {
     }
   }
 
-  /// The median of the sums over a pass's launches.
+  /// The median of the sums over a pass's launches, once the device has worked long enough to run at
+  /// its usual clock and to have the data where it stays between passes.
   private func median(_ recorder: Recorder) throws(ComputeError) -> Double {
-    try recorder.run()
-    try recorder.context.finish()
+    let clock = ContinuousClock()
+    let warm = clock.now + Self.warmUp
+    repeat {
+      try recorder.run()
+      try recorder.context.finish()
+    } while clock.now < warm
     var seconds: [Double] = []
     for _ in 0..<repetitions {
       var sum = 0.0

@@ -17,10 +17,11 @@ struct BenchKernels: ParsableCommand {
     commandName: "kernels",
     abstract: "Times the kernels that decide the speed of networks, against the device's ceilings.",
     discussion: """
-      Each time is the median of --repeats on the device's own clock. The ceilings are a loop of fused
-      multiply-adds and a copy much larger than the caches; a kernel's share is the least time they
-      allow over its time. It may exceed 1 where the data fit into the caches. A gradient pass is
-      counted with the operations and bytes of its forward pass.
+      Each time is the median of --repeats on the device's own clock, after a tenth of a second of
+      runs that are not counted. The ceilings are a loop of fused multiply-adds and a copy much larger
+      than the caches; a kernel's share is the least time they allow over its time. It may exceed 1
+      where the data fit into the caches. A gradient pass is counted with the operations and bytes of
+      its forward pass.
       """)
 
   @Option(help: "The device: its index, kind (cpu, gpu) or part of its name.")
