@@ -63,7 +63,7 @@ __attribute__((reqd_work_group_size(GROUP, 1, 1))) kernel void max_pooling(
                best);
   if (WRITES_STATE) {
     store_bytes(taps + tapsStart + n * tapsImage +
-                    ((long)row * columns + column) * outputPixel + ITEM_CHANNELS * vector,
+                    ITEM_CHANNELS * (((long)row * columns + column) * vectors + vector),
                 winner);
   }
 }

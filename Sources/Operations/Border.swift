@@ -9,7 +9,7 @@ public func recordBorderFill(_ recorder: Recorder, _ tensor: DeviceTensor) throw
   let pixels = (border.top + border.bottom) * width + layout.height * (border.left + border.right)
   guard pixels > 0 else { return }
   let vector = recorder.vector(tensor)
-  let vectors = vector.items(layout)
+  let vectors = vector.items((layout.channelStride + 15) / 16)
   try recorder.launch(
     try recorder.program("reference/border", vector.constants + [recorder.groupConstant]),
     "border_fill",
@@ -120,6 +120,6 @@ extension Recorder {
       Int32(source.pixelStride), Int32(source.room), block.buffer, UInt64(block.start),
       UInt64(block.imageStride), Int32(block.rowStride), Int32(block.pixelStride),
       Int32(block.room), mask.buffer, mask.firstWord, UInt64(layout.interior / 16),
-      Int32(layout.channelStride / 16), Int32(block.rows), Int32(block.columns), Int32(vectors))
+      Int32(layout.maskStride / 16), Int32(block.rows), Int32(block.columns), Int32(vectors))
   }
 }

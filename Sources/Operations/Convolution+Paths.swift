@@ -90,7 +90,7 @@ extension Convolution {
       tapRowStep: window.dilation.height * from.rowStride,
       tapColumnStep: window.dilation.width * from.channelStride, outputImage: to.imageStride,
       outputRow: to.rowStride, outputPixel: to.channelStride, maskImage: to.interior / 16,
-      maskRow: to.width * to.channelStride / 16, maskPixel: to.channelStride / 16,
+      maskRow: to.width * to.maskStride / 16, maskPixel: to.maskStride / 16,
       residualImage: residual?.layout.imageStride ?? 0,
       residualRow: residual?.layout.rowStride ?? 0,
       residualPixel: residual?.layout.channelStride ?? 0,
@@ -143,10 +143,10 @@ extension Convolution {
           outputStart: row.residue * to.rowStride + column.residue * to.channelStride,
           outputImage: to.imageStride, outputRow: row.modulus * to.rowStride,
           outputPixel: column.modulus * to.channelStride,
-          maskStart: (row.residue * to.width + column.residue) * to.channelStride / 16,
+          maskStart: (row.residue * to.width + column.residue) * to.maskStride / 16,
           maskImage: to.interior / 16,
-          maskRow: row.modulus * to.width * to.channelStride / 16,
-          maskPixel: column.modulus * to.channelStride / 16,
+          maskRow: row.modulus * to.width * to.maskStride / 16,
+          maskPixel: column.modulus * to.maskStride / 16,
           weights: weights.values,
           weight: { input, output, tapRow, tapColumn in
             let group = input / groupInputs

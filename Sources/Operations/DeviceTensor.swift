@@ -41,7 +41,7 @@ public struct ForwardTarget: Sendable {
   public let tensor: DeviceTensor
   /// Where the activation's bits go, or nil when no gradient will be asked.
   ///
-  /// Bit c % 16 of the 16-bit word `(pixel * channelStride + c) / 16` of a sample is 1 where the
+  /// Bit c % 16 of the 16-bit word `(pixel * maskStride + c) / 16` of a sample is 1 where the
   /// activation's derivative is 1.
   public let mask: DeviceBytes?
   /// Where the operation's own state goes, or nil when no gradient will be asked.

@@ -115,7 +115,7 @@ extension GlobalPooling {
       gradient.start, UInt64(gradient.layout.imageStride), state.buffer, UInt64(state.offset / 4),
       UInt64(saved.outputLayout.interior), target.tensor.buffer, target.tensor.start,
       UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride), mask.buffer,
-      mask.firstWord, UInt64(to.interior / 16), Int32(to.channelStride / 16), Int32(to.height),
+      mask.firstWord, UInt64(to.interior / 16), Int32(to.maskStride / 16), Int32(to.height),
       Int32(to.width), Int32(vector.items(to)))
   }
 }

@@ -5,11 +5,15 @@ public import Reference
 /// Pictures `[C, H, W]` become rows, columns and channels; a vector `[F]` is one pixel of F
 /// channels; `[A, B]` is one row of A pixels of B channels; anything of more axes is one pixel
 /// holding all elements in row-major order. The channels of a pixel are padded to `channelStride`
-/// floats, whose content beyond `channels` is undefined but never read into a result. The border
-/// holds zeros, so that a convolution needs no bounds test.
+/// floats, whose content beyond `channels` is undefined but never read into a result: to whole
+/// vectors, and further where neighbouring pixels would compete for the same lines of a cache. The
+/// border holds zeros, so that a convolution needs no bounds test.
 public struct Layout: Hashable, Sendable {
   /// Channels are padded to a multiple of this on every device: one float16, one 16-bit mask.
   public static let channelAlignment = 16
+  /// Pixels a multiple of so many floats apart would all lie in one set of a first cache that has 64
+  /// sets of lines: a register tile has more pixels than a set has ways.
+  private static let conflictingStride = 1024
 
   /// The logical shape of a sample, without the batch axis.
   public private(set) var shape: [Int]
@@ -20,7 +24,9 @@ public struct Layout: Hashable, Sendable {
   /// The channels of a pixel.
   public private(set) var channels: Int
   /// Floats from one pixel to the next.
-  public let channelStride: Int
+  public private(set) var channelStride: Int
+  /// Bits of a mask, or bytes of a state, from one pixel to the next.
+  public let maskStride: Int
   /// Zero pixels around.
   public private(set) var border: Padding
   /// Whether the logical order is channels, rows, columns (pictures) or that of the memory.
@@ -38,7 +44,10 @@ public struct Layout: Hashable, Sendable {
     isPlanar = planar
     shape = planar ? [channels, height, width] : [height * width, channels]
     let alignment = Self.channelAlignment
-    channelStride = dense ? channels : (channels + alignment - 1) / alignment * alignment
+    let aligned = (channels + alignment - 1) / alignment * alignment
+    channelStride = dense ? channels : aligned
+    maskStride = aligned
+    if !dense && aligned.isMultiple(of: Self.conflictingStride) { channelStride += alignment }
   }
 
   /// The layout of a sample of a logical shape (without the batch axis).
@@ -68,14 +77,27 @@ public struct Layout: Hashable, Sendable {
   public var pixels: Int { height * width }
   /// Groups of sixteen channels in a pixel.
   public var channelGroups: Int { (channels + 15) / 16 }
-  /// Floats that the channels of all pixels take without the border: what masks and pooling
-  /// indices count by.
-  public var interior: Int { pixels * channelStride }
+  /// The channels of all pixels without the border: what masks and pooling indices count by.
+  public var interior: Int { pixels * maskStride }
+
+  /// How the bits of a mask lie, counted in bits.
+  var bits: Layout {
+    var result = with(border: .zero)
+    result.channelStride = maskStride
+    return result
+  }
 
   /// The same layout with another border.
   public func with(border: Padding) -> Layout {
     var result = self
     result.border = border
+    return result
+  }
+
+  /// The same layout with more room after each pixel's channels.
+  public func spread() -> Layout {
+    var result = self
+    result.channelStride += Self.channelAlignment
     return result
   }
 

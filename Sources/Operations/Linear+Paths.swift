@@ -74,7 +74,7 @@ extension Linear {
       inputStep: isVector ? from.imageStride : from.channelStride, outputImage: 0,
       outputRow: to.imageStride, outputPixel: isVector ? to.imageStride : to.channelStride,
       maskImage: 0, maskRow: to.interior / 16,
-      maskPixel: isVector ? to.interior / 16 : to.channelStride / 16,
+      maskPixel: isVector ? to.interior / 16 : to.maskStride / 16,
       weights: weights.values, weight: weight)
   }
 }

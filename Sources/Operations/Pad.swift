@@ -128,14 +128,14 @@ extension Pad {
         UInt64(from.imageStride), Int32(from.rowStride), Int32(from.channelStride),
         Int32(from.height), Int32(from.width), target.tensor.buffer, target.tensor.start,
         UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride), mask.buffer,
-        mask.firstWord, UInt64(to.interior / 16), Int32(to.channelStride / 16), Int32(to.height),
+        mask.firstWord, UInt64(to.interior / 16), Int32(to.maskStride / 16), Int32(to.height),
         Int32(to.width), Int32(pixels.height), Int32(pixels.width), Int32(to.channelGroups))
     } else {
       try recorder.launch(
         program, "pad_gradient", recorder.pixelGrid(to), gradient.buffer, gradient.start,
         UInt64(from.imageStride), target.tensor.buffer, target.tensor.start,
         UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride), mask.buffer,
-        mask.firstWord, UInt64(to.interior / 16), Int32(to.channelStride / 16), Int32(to.height),
+        mask.firstWord, UInt64(to.interior / 16), Int32(to.maskStride / 16), Int32(to.height),
         Int32(to.width), Int32(to.channels), SIMD8(to.shape), SIMD8(from.shape), SIMD8(before),
         SIMD8(from.steps), Int32(to.channelGroups))
     }

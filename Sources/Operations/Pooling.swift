@@ -168,7 +168,7 @@ extension Pooling {
         program, "max_pooling_gradient", recorder.rowGrid(to, rowsPerGroup: rows),
         gradient.buffer, Place(gradient), KernelVector(extentOf: from), state.buffer,
         UInt64(state.offset), UInt64(saved.outputLayout.interior),
-        Int32(saved.outputLayout.channelStride), target.tensor.buffer, Place(target.tensor),
+        Int32(saved.outputLayout.maskStride), target.tensor.buffer, Place(target.tensor),
         KernelVector(extentOf: to), mask.buffer, mask.firstWord, Int32(to.channelGroups),
         Int32(rows))
     case .maximum:
@@ -181,10 +181,10 @@ extension Pooling {
         gradient.buffer, gradient.start,
         UInt64(from.imageStride), Int32(from.rowStride), Int32(from.channelStride),
         Int32(from.height), Int32(from.width), state.buffer, UInt64(state.offset),
-        UInt64(saved.outputLayout.interior), Int32(saved.outputLayout.channelStride),
+        UInt64(saved.outputLayout.interior), Int32(saved.outputLayout.maskStride),
         target.tensor.buffer, target.tensor.start, UInt64(to.imageStride), Int32(to.rowStride),
         Int32(to.channelStride), mask.buffer, mask.firstWord, UInt64(to.interior / 16),
-        Int32(to.channelStride / 16), Int32(to.height), Int32(to.width),
+        Int32(to.maskStride / 16), Int32(to.height), Int32(to.width),
         Int32(window.kernel.height), Int32(window.kernel.width), Int32(window.stride.height),
         Int32(window.stride.width), Int32(window.padding.top), Int32(window.padding.left),
         Int32(window.dilation.height), Int32(window.dilation.width), Int32(vector.items(to)))
@@ -200,7 +200,7 @@ extension Pooling {
         gradient.start, UInt64(from.imageStride), Int32(from.rowStride),
         Int32(from.channelStride), Int32(from.height), Int32(from.width), target.tensor.buffer,
         target.tensor.start, UInt64(to.imageStride), Int32(to.rowStride), Int32(to.channelStride),
-        mask.buffer, mask.firstWord, UInt64(to.interior / 16), Int32(to.channelStride / 16),
+        mask.buffer, mask.firstWord, UInt64(to.interior / 16), Int32(to.maskStride / 16),
         Int32(to.height), Int32(to.width), Int32(window.kernel.height),
         Int32(window.kernel.width), Int32(window.stride.height), Int32(window.stride.width),
         Int32(window.padding.top), Int32(window.padding.left), Int32(window.padding.bottom),

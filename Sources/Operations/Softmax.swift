@@ -77,8 +77,7 @@ public struct Softmax: Operation {
       "reference/softmax", constants(recorder) + EpilogueConstants.gradient(target))
     let mask = try recorder.bytesOrPlaceholder(target.mask?.bits)
     let rows = SoftmaxRows(y.layout, axis)
-    // A mask counts like a tensor without a border.
-    let bits = target.tensor.layout.with(border: .zero)
+    let bits = target.tensor.layout.bits
     let dx = target.tensor
     try recorder.launch(
       program, "softmax_gradient", rows.grid(recorder), gradient.buffer, rows.place(gradient),

@@ -100,7 +100,7 @@ extension Recorder {
       program, "rearrange", pixelGrid(layout), source.buffer, source.start + UInt64(shift),
       UInt64(source.layout.imageStride), target.tensor.buffer, target.tensor.start,
       UInt64(layout.imageStride), Int32(layout.rowStride), Int32(layout.channelStride),
-      mask.buffer, mask.firstWord, UInt64(layout.interior / 16), Int32(layout.channelStride / 16),
+      mask.buffer, mask.firstWord, UInt64(layout.interior / 16), Int32(layout.maskStride / 16),
       Int32(layout.height), Int32(layout.width), Int32(layout.channels), SIMD8(axes.extents),
       SIMD8(axes.steps), divisor ?? 1, Int32(layout.channelGroups))
   }

@@ -14,7 +14,7 @@ private func loss(
   let targets = (0..<batch).map { [0, classes - 1, classes / 2][$0] }
   let weights = (0..<batch).map { [1.5, -2, 0.75][$0] as Float }
   let layout = Layout(shape: [classes])
-  let bits = generator.bytes(batch * layout.channelStride / 8)
+  let bits = generator.bytes(batch * layout.interior / 8)
   let z = try GuardedTensor(context, layout, batch)
   try z.write(logits.values)
   let gradient = try GuardedTensor(context, layout, batch)

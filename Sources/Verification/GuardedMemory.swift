@@ -94,7 +94,7 @@ extension Layout {
         for c in 0..<channels {
           let logical =
             isPlanar ? (n * channels + c) * pixels + pixel : (n * pixels + pixel) * channels + c
-          let interior = (n * pixels + pixel) * channelStride + c
+          let interior = (n * pixels + pixel) * maskStride + c
           if let complaint = body(logical, interior) { return complaint }
         }
       }

@@ -30,8 +30,13 @@ final class OperationTrial<Tested: Operation> {
     self.family = family
     self.batch = batch
     self.seed = seed
-    let bare = shapes.map { Layout(shape: $0, dense: check.dense) }
-    let bareOutput = Layout(shape: outputShape, dense: check.denseOutput)
+    let isWider = extraBorder != .zero
+    let bare = shapes.map { shape in
+      let layout = Layout(shape: shape, dense: check.dense)
+      return isWider && !check.dense ? layout.spread() : layout
+    }
+    let denseOutput = Layout(shape: outputShape, dense: check.denseOutput)
+    let bareOutput = isWider && !check.denseOutput ? denseOutput.spread() : denseOutput
     inputLayouts = bare.indices.map { position in
       bare[position].with(
         border: operation.inputBorder(position, inputs: bare, output: bareOutput)
@@ -47,7 +52,7 @@ final class OperationTrial<Tested: Operation> {
     output = operation.evaluate(made)
     name =
       "\(operation.kind) \(shapes) -> \(outputShape), batch \(batch), \(family), border "
-      + "\(extraBorder == .zero ? "as asked" : "wider")\(check.dense ? ", dense" : "")"
+      + "\(isWider ? "and pixels wider" : "as asked")\(check.dense ? ", dense" : "")"
     if output.shape != [batch] + outputShape {
       fail("the reference made the shape \(output.shape)")
     }
