@@ -43,6 +43,7 @@ let package = Package(
   ],
   targets: [
     system("COpenCL", "OpenCL", ["ocl-icd-opencl-dev", "opencl-headers"]),
+    .systemLibrary(name: "CProcessors"),
     system("CTurboJPEG", "libturbojpeg", ["libturbojpeg0-dev"]),
     system("CPNG", "libpng", ["libpng-dev"]),
     system("CZlib", "zlib", ["zlib1g-dev"]),
@@ -56,7 +57,7 @@ let package = Package(
       plugins: ["EmbedKernels"]),
 
     module("Digests", ["CCrypto"]),
-    module("Compute", ["COpenCL", "Digests"]),
+    module("Compute", ["COpenCL", "CProcessors", "Digests"]),
     module("Reference", []),
     module("Operations", ["Compute", "Kernels", "Reference"]),
     module("Networks", ["Operations", "Compute", "Reference"]),

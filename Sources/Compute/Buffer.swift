@@ -43,9 +43,11 @@ import COpenCL
     guard !values.isEmpty else { return }
     let stride = MemoryLayout<Element>.stride
     try check(
-      unsafe clEnqueueWriteBuffer(
-        context.queue, handle, cl_bool(CL_TRUE), start * stride, values.count * stride, values, 0,
-        nil, nil),
+      waiting {
+        unsafe clEnqueueWriteBuffer(
+          context.queue, handle, cl_bool(CL_TRUE), start * stride, values.count * stride, values, 0,
+          nil, nil)
+      },
       "clEnqueueWriteBuffer", detail: "\(values.count * stride) bytes")
   }
 
@@ -57,9 +59,12 @@ import COpenCL
     guard !values.isEmpty else { return }
     let stride = MemoryLayout<Element>.stride
     try check(
-      unsafe clEnqueueReadBuffer(
-        context.queue, handle, cl_bool(CL_TRUE), start * stride, values.count * stride, &values, 0,
-        nil, nil),
+      waiting {
+        unsafe clEnqueueReadBuffer(
+          context.queue, handle, cl_bool(CL_TRUE), start * stride, values.count * stride, &values,
+          0,
+          nil, nil)
+      },
       "clEnqueueReadBuffer", detail: "\(values.count * stride) bytes")
     context.storeBinaries()
   }

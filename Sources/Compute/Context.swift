@@ -37,6 +37,7 @@ import Synchronization
     unsafe transferQueue = try unsafe created("clCreateCommandQueue") {
       unsafe clCreateCommandQueue(context, device.id, 0, $0)
     }
+    if device.kind == .cpu { ActiveWaiting.shared?.start(atMost: device.computeUnits) }
   }
 
   deinit {
@@ -97,8 +98,8 @@ import Synchronization
   public func finish() throws(ComputeError) {
     // Either may wait for the other.
     try flush(.compute)
-    try check(unsafe clFinish(transferQueue), "clFinish")
-    try check(unsafe clFinish(queue), "clFinish")
+    try check(waiting { unsafe clFinish(transferQueue) }, "clFinish")
+    try check(waiting { unsafe clFinish(queue) }, "clFinish")
     storeBinaries()
   }
 

@@ -38,7 +38,7 @@ import COpenCL
   /// Waits until the command has run.
   public func wait() throws(ComputeError) {
     var event: cl_event? = unsafe handle
-    try check(unsafe clWaitForEvents(1, &event), "clWaitForEvents")
+    try check(waiting { unsafe clWaitForEvents(1, &event) }, "clWaitForEvents")
   }
 }
 

@@ -16,6 +16,7 @@ private struct Module {
 /// The modules from the lowest to the highest: a module imports only what stands above it here.
 private let modules = [
   Module("COpenCL", []),
+  Module("CProcessors", []),
   Module("CTurboJPEG", []),
   Module("CPNG", []),
   Module("CZlib", []),
@@ -23,7 +24,7 @@ private let modules = [
   Module("embed-kernels", []),
   Module("Kernels", []),
   Module("Digests", ["CCrypto"]),
-  Module("Compute", ["COpenCL", "Digests"]),
+  Module("Compute", ["COpenCL", "CProcessors", "Digests"]),
   Module("Reference", []),
   Module("Operations", ["Compute", "Kernels", "Reference"]),
   Module("Networks", ["Operations", "Compute", "Reference"]),
