@@ -43,7 +43,7 @@ import COpenCL
     guard !values.isEmpty else { return }
     let stride = MemoryLayout<Element>.stride
     try check(
-      waiting {
+      context.copying {
         unsafe clEnqueueWriteBuffer(
           context.queue, handle, cl_bool(CL_TRUE), start * stride, values.count * stride, values, 0,
           nil, nil)

@@ -15,6 +15,8 @@ import Synchronization
   private let programs = Mutex([String: Program]())
   /// Programs that have run but are not in the disk cache yet.
   private let unstored = Mutex([Program]())
+  /// Whether kernels were queued that nobody has waited for yet.
+  private let mayCompute = Atomic(false)
 
   private struct MemoryAccount {
     var live = 0
@@ -100,6 +102,7 @@ import Synchronization
     try flush(.compute)
     try check(waiting { unsafe clFinish(transferQueue) }, "clFinish")
     try check(waiting { unsafe clFinish(queue) }, "clFinish")
+    mayCompute.store(false, ordering: .sequentiallyConsistent)
     storeBinaries()
   }
 
@@ -109,6 +112,18 @@ import Synchronization
   public func finish(_ event: Event) throws(ComputeError) {
     try event.wait()
     storeBinaries()
+  }
+
+  /// Notes that a kernel was queued.
+  func kernelWasQueued() {
+    mayCompute.store(true, ordering: .sequentiallyConsistent)
+    ActiveWaiting.shared?.stayAwake()
+  }
+
+  /// Calls what waits for a copy, and for the kernels queued before it if there are any: a network's
+  /// parameters are copied while the host prepares the next, which processors kept awake would slow.
+  func copying<Result>(_ copy: () -> Result) -> Result {
+    mayCompute.load(ordering: .sequentiallyConsistent) ? waiting(copy) : copy()
   }
 
   /// Remembers a program that was launched for the first time.

@@ -103,7 +103,7 @@ public struct Grid: Hashable, Sendable {
         context.queue, kernel, cl_uint(global.count), nil, &global, &local, 0, nil, nil),
       "clEnqueueNDRangeKernel(\(name))", detail: "items \(grid.global), groups \(grid.local)")
     program.wasLaunched()
-    ActiveWaiting.shared?.stayAwake()
+    context.kernelWasQueued()
   }
 
   /// Queues the kernel, waits, and returns the seconds it ran on the device.

@@ -120,9 +120,8 @@ extension Convolution: ActivationFusing, ScaleFolding {
 
   func folding(_ scale: ScaleShift) -> (any Operation)? {
     guard activation == .none, !hasResidual, scale.scale.count == outputChannels else { return nil }
-    let size = weights.count / outputChannels
     let folded = Folded(
-      weights: weights.values, channel: { $0 / size }, bias: bias, scale: scale)
+      weights: weights.values, following: weights.count / outputChannels, bias: bias, scale: scale)
     return Convolution(
       weights: Tensor(shape: weights.shape, values: folded.weights), bias: folded.bias,
       window: window, groups: groups, activation: scale.activation, algorithm: algorithm)
@@ -145,8 +144,7 @@ extension Linear: ActivationFusing, ScaleFolding {
   func folding(_ scale: ScaleShift) -> (any Operation)? {
     let columns = weights.shape[1]
     guard activation == .none, scale.scale.count == columns else { return nil }
-    let folded = Folded(
-      weights: weights.values, channel: { $0 % columns }, bias: bias, scale: scale)
+    let folded = Folded(weights: weights.values, following: 1, bias: bias, scale: scale)
     return Linear(
       weights: Tensor(shape: weights.shape, values: folded.weights), bias: folded.bias,
       activation: scale.activation)
@@ -174,10 +172,18 @@ private struct Folded {
   let weights: [Float]
   let bias: [Float]
 
-  init(weights: [Float], channel: (Int) -> Int, bias: [Float]?, scale: ScaleShift) {
-    self.weights = weights.indices.map {
-      Float(Double(weights[$0]) * Double(scale.scale[channel($0)]))
+  /// - Parameter length: Weights of one channel that follow one another; the next channel's come
+  ///   after them, the first's after the last's.
+  init(weights: [Float], following length: Int, bias: [Float]?, scale: ScaleShift) {
+    var folded = weights
+    var (channel, start) = (0, 0)
+    while start < weights.count {
+      let factor = Double(scale.scale[channel])
+      for index in start..<start + length { folded[index] = Float(Double(folded[index]) * factor) }
+      start += length
+      channel = channel + 1 < scale.scale.count ? channel + 1 : 0
     }
+    self.weights = folded
     self.bias = scale.scale.indices.map {
       Float(Double(bias?[$0] ?? 0) * Double(scale.scale[$0]) + Double(scale.shift[$0]))
     }

@@ -94,7 +94,8 @@ extension Convolution {
       residualImage: residual?.layout.imageStride ?? 0,
       residualRow: residual?.layout.rowStride ?? 0,
       residualPixel: residual?.layout.channelStride ?? 0,
-      weights: weights.values, weight: { weights.position($0, $1, $2, $3) })
+      weights: weights.values, weight: { weights.position($0, $1, $2, $3) },
+      weightStep: weights.position(1, 0, 0, 0))
     try record(
       sum, recorder, input: inputs[0], output: output.tensor,
       epilogue: TapSumEpilogue(
@@ -153,7 +154,7 @@ extension Convolution {
             return weights.position(
               group * groupOutputs + output, input % groupInputs,
               row.firstTap + tapRow * row.tapStep, column.firstTap + tapColumn * column.tapStep)
-          })
+          }, weightStep: weights.position(0, 1, 0, 0))
         try record(
           sum, recorder, input: gradient, output: target.tensor, epilogue: epilogue)
       }

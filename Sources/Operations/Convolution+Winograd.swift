@@ -60,17 +60,21 @@ extension TapSum {
     let positions = WinogradReference.positions
     let blocks = (outputChannels + width - 1) / width
     var packed = [Float](repeating: 0, count: blocks * positions * inputChannels * width)
-    var u = [Double](repeating: 0, count: positions)
-    for output in 0..<outputChannels {
-      let block = output / width * positions * inputChannels
-      for channel in 0..<inputChannels {
-        WinogradReference.transform(&u) {
-          weight(output, channel, $0 / 3, $0 % 3).map { Double(weights[$0]) } ?? 0
-        }
-        for position in 0..<positions {
-          let place =
-            positionFirst ? position * inputChannels + channel : channel * positions + position
-          packed[(block + place) * width + output % width] = Float(u[position])
+    unsafe packed.withUnsafeMutableBufferPointer { packed in
+      // Each place is written for one input channel alone.
+      nonisolated(unsafe) let packed = unsafe packed
+      concurrently(inputChannels, work: 9 * inputChannels * outputChannels) { channel in
+        var u = [Double](repeating: 0, count: positions)
+        for output in 0..<outputChannels {
+          let block = output / width * positions * inputChannels
+          WinogradReference.transform(&u) {
+            weight(output, channel, $0 / 3, $0 % 3).map { Double(weights[$0]) } ?? 0
+          }
+          for position in 0..<positions {
+            let place =
+              positionFirst ? position * inputChannels + channel : channel * positions + position
+            unsafe packed[(block + place) * width + output % width] = Float(u[position])
+          }
         }
       }
     }

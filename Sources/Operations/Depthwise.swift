@@ -66,9 +66,10 @@ extension Convolution {
     let padded = (outputChannels + 15) / 16 * 16
     return try recorder.parameters(
       weights.values, count: taps * padded, startingAt: recorder.liveParameters?.weights
-    ) { place in
+    ) { _, place in
       for tap in 0..<taps {
-        for channel in 0..<outputChannels { place(tap * padded + channel, channel * taps + tap) }
+        place(
+          ParameterRun(position: tap * padded, source: tap, count: outputChannels, stride: taps))
       }
     }
   }
@@ -83,16 +84,11 @@ extension Recorder {
     let taps = sum.taps.height * sum.taps.width
     let weights = try parameters(
       sum.weights, count: max(1, taps * 16 * vectors), startingAt: liveParameters?.weights
-    ) { place in
-      for tapRow in 0..<sum.taps.height {
-        for tapColumn in 0..<sum.taps.width {
-          let position = (tapRow * sum.taps.width + tapColumn) * 16 * vectors
-          for channel in 0..<sum.outputChannels {
-            if let weight = sum.weight(channel, 0, tapRow, tapColumn) {
-              place(position + channel, weight)
-            }
-          }
-        }
+    ) { _, place in
+      for tap in 0..<taps {
+        sum.weights(
+          of: 0..<sum.outputChannels, tap: tap, at: tap * 16 * vectors, width: 16 * vectors,
+          place: place)
       }
     }
     let mask = try bytesOrPlaceholder(epilogue.mask)

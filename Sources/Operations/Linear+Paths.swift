@@ -28,7 +28,7 @@ extension Linear {
     let columns = weights.shape[1]
     var sum = product(
       recorder, from: inputs[0].layout, to: output.tensor.layout, inputChannels: weights.shape[0],
-      outputChannels: columns
+      outputChannels: columns, weightStep: 1
     ) { output, input, _, _ in input * columns + output }
     sum.sharesWeights = inputs[0].layout.width == 1 && sharesPackedWeights(recorder.family)
     let packed = try recorder.tapSum(
@@ -50,7 +50,7 @@ extension Linear {
     }
     let sum = product(
       recorder, from: gradient.layout, to: target.tensor.layout, inputChannels: columns,
-      outputChannels: weights.shape[0]
+      outputChannels: weights.shape[0], weightStep: columns
     ) { output, input, _, _ in output * columns + input }
     try recorder.tapSum(
       sum, input: gradient, output: target.tensor,
@@ -63,7 +63,7 @@ extension Linear {
   /// for each sample as one row for each sample.
   private func product(
     _ recorder: Recorder, from: Layout, to: Layout, inputChannels: Int, outputChannels: Int,
-    weight: @escaping (Int, Int, Int, Int) -> Int
+    weightStep: Int, weight: @escaping (Int, Int, Int, Int) -> Int
   ) -> TapSum {
     let isVector = from.width == 1
     return TapSum(
@@ -75,6 +75,6 @@ extension Linear {
       outputRow: to.imageStride, outputPixel: isVector ? to.imageStride : to.channelStride,
       maskImage: 0, maskRow: to.interior / 16,
       maskPixel: isVector ? to.interior / 16 : to.maskStride / 16,
-      weights: weights.values, weight: weight)
+      weights: weights.values, weight: weight, weightStep: weightStep)
   }
 }

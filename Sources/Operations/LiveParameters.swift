@@ -1,4 +1,5 @@
 public import Compute
+import Reference
 
 /// Parameters of one operation in device memory, in the operation's own order.
 public struct LiveParameters: Sendable {
@@ -17,6 +18,17 @@ public struct LiveParameters: Sendable {
   }
 }
 
+/// Parameters that follow one another in a kernel's order, and at even distances in the operation's.
+struct ParameterRun {
+  /// The first one's position in the kernel's order.
+  var position: Int
+  /// The first one's position in the operation's order.
+  var source: Int
+  var count = 1
+  /// From one to the next in the operation's order.
+  var stride = 1
+}
+
 extension Recorder {
   /// A buffer of parameters in a kernel's order, zero where there are none.
   ///
@@ -26,20 +38,20 @@ extension Recorder {
   ///   - values: The constants, in the operation's order.
   ///   - count: Floats of the buffer.
   ///   - start: Where live parameters begin in their buffer.
-  ///   - order: Calls its argument with each (position in the kernel's order, position in `values`).
+  ///   - parts: How many parts the order is told in; they have no place in common, and all cores
+  ///     share them.
+  ///   - order: Calls its second argument with the runs of a part.
   func parameters(
-    _ values: [Float], count: Int, startingAt start: Int?,
-    order: ((Int, Int) -> Void) -> Void
+    _ values: [Float], count: Int, startingAt start: Int?, parts: Int = 1,
+    order: (Int, (ParameterRun) -> Void) -> Void
   ) throws(ComputeError) -> Buffer<Float> {
     guard let live = liveParameters?.buffer, let start else {
       return try packing { () throws(ComputeError) in
-        var packed = [Float](repeating: 0, count: count)
-        order { packed[$0] = values[$1] }
-        return try Buffer(context, packed)
+        try Buffer(context, arranged(values, filler: 0, count: count, parts: parts, order: order))
       }
     }
-    var positions = [Int32](repeating: -1, count: count)
-    order { positions[$0] = Int32(start + $1) }
+    let places = (0..<values.count).map { Int32(start + $0) }
+    let positions = arranged(places, filler: -1, count: count, parts: parts, order: order)
     let packed = try Buffer<Float>(context, count: count)
     try launch(
       try program("reference/parameter_update", [groupConstant]), "gather",
@@ -47,4 +59,25 @@ extension Recorder {
       Int32(count))
     return packed
   }
+}
+
+/// Elements in the order that `parameters` describes.
+private func arranged<Element>(
+  _ elements: [Element], filler: Element, count: Int, parts: Int,
+  order: (Int, (ParameterRun) -> Void) -> Void
+) -> [Element] {
+  var result = [Element](repeating: filler, count: count)
+  unsafe result.withUnsafeMutableBufferPointer { result in
+    // Each place is written by one part alone.
+    nonisolated(unsafe) let result = unsafe result
+    concurrently(parts, work: count) { part in
+      order(part) { run in
+        precondition(run.position >= 0 && run.position + run.count <= count, "place of parameters")
+        for index in 0..<run.count {
+          unsafe result[run.position + index] = elements[run.source + index * run.stride]
+        }
+      }
+    }
+  }
+  return result
 }

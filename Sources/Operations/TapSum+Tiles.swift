@@ -83,36 +83,22 @@ extension Recorder {
 
   /// The weights `[block][tap row][tap column][channel of the group][width]`.
   ///
-  /// - Parameter position: Where a block's column stands among its `width`; in order unless told
-  ///   otherwise.
+  /// - Parameter position: Where a block's column stands among its `width`; nil for their order.
   func tileWeights(
-    _ sum: TapSum, width: Int, blocks: Int, blocksPerGroup: Int,
-    position place: (Int) -> Int = { $0 }
+    _ sum: TapSum, width: Int, blocks: Int, blocksPerGroup: Int, position: ((Int) -> Int)? = nil
   ) throws(ComputeError) -> Buffer<Float> {
     let taps = sum.taps.height * sum.taps.width
+    let places = position.map { (0..<width).map($0) }
     return try parameters(
       sum.weights, count: max(1, blocks * taps * sum.inputChannels * width),
-      startingAt: liveParameters?.weights
-    ) { store in
-      let places = (0..<width).map(place)
-      var position = 0
-      for block in 0..<blocks {
-        let first = block % blocksPerGroup * width
-        let group = block / blocksPerGroup * sum.groupOutputChannels
-        let present = min(width, sum.groupOutputChannels - first)
-        for tapRow in 0..<sum.taps.height {
-          for tapColumn in 0..<sum.taps.width {
-            for channel in 0..<sum.inputChannels {
-              for lane in 0..<present {
-                if let weight = sum.weight(group + first + lane, channel, tapRow, tapColumn) {
-                  store(position + places[lane], weight)
-                }
-              }
-              position += width
-            }
-          }
-        }
-      }
+      startingAt: liveParameters?.weights, parts: blocks * taps
+    ) { part, place in
+      let (block, tap) = part.quotientAndRemainder(dividingBy: taps)
+      let (group, blockOfGroup) = block.quotientAndRemainder(dividingBy: blocksPerGroup)
+      let first = group * sum.groupOutputChannels + blockOfGroup * width
+      sum.weights(
+        of: first..<min(first + width, (group + 1) * sum.groupOutputChannels), tap: tap,
+        at: part * sum.inputChannels * width, width: width, places: places, place: place)
     }
   }
 }

@@ -43,6 +43,9 @@ struct TapSum {
   /// The position in `weights` of (output channel, channel of its group, tap row, tap column); nil
   /// for a weight of zero.
   var weight: (Int, Int, Int, Int) -> Int?
+  /// From one output channel's weight to the next one's of its group; nil where some are zero or the
+  /// distances differ.
+  var weightStep: Int?
   /// Whether the other pass reads the packed weights too.
   var sharesWeights = false
   /// Where the output's lanes go when they are not the channels of one pixel.
@@ -64,6 +67,36 @@ struct TapSum {
   var outputVectors: Int { (outputChannels + 15) / 16 }
   /// Channels of the output in one group.
   var groupOutputChannels: Int { outputChannels / groups }
+
+  /// Tells the weights of neighbouring output channels for one tap, `[input channel][width]`.
+  ///
+  /// - Parameters:
+  ///   - outputs: The output channels, at most `width`.
+  ///   - tap: The tap, row by row.
+  ///   - start: The position of the first weight.
+  ///   - places: Where each output channel stands among the `width`; nil for their order.
+  func weights(
+    of outputs: Range<Int>, tap: Int, at start: Int, width: Int, places: [Int]? = nil,
+    place: (ParameterRun) -> Void
+  ) {
+    let (tapRow, tapColumn) = tap.quotientAndRemainder(dividingBy: taps.width)
+    let areOfOneGroup =
+      outputs.lowerBound / groupOutputChannels == (outputs.upperBound - 1) / groupOutputChannels
+    let step = places == nil && areOfOneGroup ? weightStep : nil
+    for channel in 0..<inputChannels {
+      let position = start + channel * width
+      if let step, let source = weight(outputs.lowerBound, channel, tapRow, tapColumn) {
+        place(
+          ParameterRun(position: position, source: source, count: outputs.count, stride: step))
+        continue
+      }
+      for (lane, output) in outputs.enumerated() {
+        if let source = weight(output, channel, tapRow, tapColumn) {
+          place(ParameterRun(position: position + (places?[lane] ?? lane), source: source))
+        }
+      }
+    }
+  }
 }
 
 /// What follows a tap sum: forward (bias, residual, activation) or gradient (accumulate, mask).
@@ -97,8 +130,8 @@ extension Recorder {
 
   func bias(_ epilogue: TapSumEpilogue, count: Int) throws(ComputeError) -> Buffer<Float> {
     guard let bias = epilogue.bias else { return try placeholder() }
-    return try parameters(bias, count: count, startingAt: liveParameters?.bias) { place in
-      for channel in bias.indices { place(channel, channel) }
+    return try parameters(bias, count: count, startingAt: liveParameters?.bias) { _, place in
+      place(ParameterRun(position: 0, source: 0, count: bias.count))
     }
   }
 
@@ -136,23 +169,12 @@ extension Recorder {
     let vectors = sum.outputVectors
     let weights = try parameters(
       sum.weights, count: max(1, vectors * taps * sum.inputChannels * 16),
-      startingAt: liveParameters?.weights
-    ) { place in
-      var position = 0
-      for vector in 0..<vectors {
-        for tapRow in 0..<sum.taps.height {
-          for tapColumn in 0..<sum.taps.width {
-            for channel in 0..<sum.inputChannels {
-              for lane in 0..<min(16, sum.outputChannels - 16 * vector) {
-                if let weight = sum.weight(16 * vector + lane, channel, tapRow, tapColumn) {
-                  place(position + lane, weight)
-                }
-              }
-              position += 16
-            }
-          }
-        }
-      }
+      startingAt: liveParameters?.weights, parts: vectors * taps
+    ) { part, place in
+      let (vector, tap) = part.quotientAndRemainder(dividingBy: taps)
+      sum.weights(
+        of: 16 * vector..<min(16 * vector + 16, sum.outputChannels), tap: tap,
+        at: part * sum.inputChannels * 16, width: 16, place: place)
     }
     let mask = try bytesOrPlaceholder(epilogue.mask)
     let program = try program(

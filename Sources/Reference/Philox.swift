@@ -44,14 +44,23 @@ public struct PhiloxStream: Equatable, Sendable {
     _ count: Int, _ step: UInt32, _ draw: UInt32, _ transform: (SIMD4<UInt32>) -> SIMD4<Float>
   ) -> [Float] {
     precondition(count >= 0 && count <= 1 << 34, "\(count) elements do not fit a block counter")
-    var result: [Float] = []
-    result.reserveCapacity(count)
-    for block in 0..<(count + 3) / 4 {
-      let words = Philox.words(counter: SIMD4(UInt32(block), step, draw, 0), key: key)
-      let values = transform(words)
-      for lane in 0..<min(4, count - 4 * block) { result.append(values[lane]) }
+    let blocks = (count + 3) / 4
+    // Parts large enough to be worth a core's while.
+    let blocksPerPart = 1 << 12
+    return unsafe Array(unsafeUninitializedCapacity: count) { result, initialized in
+      // Each part is written by one call alone.
+      nonisolated(unsafe) let result = unsafe result
+      concurrently((blocks + blocksPerPart - 1) / blocksPerPart, work: 40 * blocks) { part in
+        for block in part * blocksPerPart..<min(blocks, (part + 1) * blocksPerPart) {
+          let words = Philox.words(counter: SIMD4(UInt32(block), step, draw, 0), key: key)
+          let values = transform(words)
+          for lane in 0..<min(4, count - 4 * block) {
+            unsafe result.initializeElement(at: 4 * block + lane, to: values[lane])
+          }
+        }
+      }
+      initialized = count
     }
-    return result
   }
 
   private static func low(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) }

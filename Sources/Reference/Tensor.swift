@@ -58,9 +58,17 @@ extension Tensor {
   public func transposed() -> Tensor {
     precondition(shape.count == 2, "a matrix of shape \(shape)")
     let (rows, columns) = (shape[0], shape[1])
+    // Blocks whose rows and columns both stay in the first cache.
+    let side = 32
     var result = values
-    for row in 0..<rows {
-      for column in 0..<columns { result[column * rows + row] = values[row * columns + column] }
+    for firstColumn in stride(from: 0, to: columns, by: side) {
+      for firstRow in stride(from: 0, to: rows, by: side) {
+        for column in firstColumn..<min(columns, firstColumn + side) {
+          for row in firstRow..<min(rows, firstRow + side) {
+            result[column * rows + row] = values[row * columns + column]
+          }
+        }
+      }
     }
     return Tensor(shape: [columns, rows], values: result)
   }

@@ -27,7 +27,7 @@ struct BenchLayers: ParsableCommand {
   func run() throws {
     let progress = ProgressLine(quiet: false)
     let context = try place.context()
-    let graph = try model.load().graph.withBenchNormalisation()
+    let graph = try model.load().graph.withBenchNormalisation().optimized()
     let batch = try fittingBatch(
       graph, on: context.device, batch: try place.batchSize(), samples: 8, withGradient: true,
       extraPictures: 0)

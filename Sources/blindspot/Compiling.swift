@@ -7,10 +7,11 @@ import Operations
 /// The SHA-256 of data, in hexadecimal digits.
 func sha256(_ data: Data) -> String { SHA256.hexDigest(of: data) }
 
-/// The batch asked for, checked against the device's memory, or as many pictures as fit, at most 32, and 256 on
-/// a GPU.
+/// The batch asked for, checked against the device's memory, or as many pictures as fit, at most 32,
+/// and 256 on a GPU.
 ///
 /// - Parameters:
+///   - graph: The network, optimized: asking for another batch then only plans its memory.
 ///   - batch: The samples of a batch; nil for auto.
 ///   - extraPictures: Pictures of memory a slot that the caller takes besides the network.
 /// - Throws: `CommandError` that says what would fit when the batch does not.
@@ -18,8 +19,6 @@ func fittingBatch(
   _ graph: Graph, on device: Device, batch: Int?, samples: Int, withGradient: Bool,
   extraPictures: Int
 ) throws -> Int {
-  // Fused once: asking for another batch only plans its memory.
-  let graph = graph.optimized()
   let needed = { (batch: Int) in
     let (pictures, isTooMany) = (extraPictures * graph.inputShape.reduce(1, *) * 4)
       .multipliedReportingOverflow(by: batch)
@@ -55,7 +54,8 @@ func fittingBatch(
   return batch ?? min(fitting, most, max(1, samples))
 }
 
-/// Builds a network for a batch that fits, or for the largest that does, at most 32, and 256 on a GPU.
+/// Builds a network for a batch that fits, or for the largest that does, at most 32, and 256 on a
+/// GPU.
 ///
 /// - Throws: `CommandError` that says what would fit when the batch does not.
 func compile(
@@ -63,6 +63,7 @@ func compile(
   withGradient: Bool, extraPictures: Int, tuner: Tuner?, arithmetic: Arithmetic = .canonical,
   progress: ProgressLine
 ) throws -> CompiledNetwork {
+  let graph = graph.optimized()
   let size = try fittingBatch(
     graph, on: context.device, batch: batch, samples: samples, withGradient: withGradient,
     extraPictures: extraPictures)

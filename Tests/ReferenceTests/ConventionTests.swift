@@ -51,6 +51,18 @@ struct ConventionTests {
     #expect(gradient.values == [0, 0, 0, 1, 0, 0, 0])
   }
 
+  @Test func `a matrix is transposed block by block to its last row and column`() {
+    let (rows, columns) = (70, 33)
+    let matrix = Tensor<Float>(
+      shape: [rows, columns], values: (0..<rows * columns).map(Float.init))
+    let transposed = matrix.transposed()
+    #expect(transposed.shape == [columns, rows])
+    for column in 0..<columns {
+      let expected = (0..<rows).map { Float($0 * columns + column) }
+      #expect(Array(transposed.values[column * rows..<(column + 1) * rows]) == expected)
+    }
+  }
+
   @Test func `the lowest class of equals and the first NaN win`() {
     let logits = Tensor<Float>(
       shape: [3, 4], values: [1, 3, 3, 2, 5, .nan, 9, .nan, 7, 7, 7, 7])

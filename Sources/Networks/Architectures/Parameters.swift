@@ -94,7 +94,8 @@ private func uniform(
     ($0 ^ UInt64($1)) &* 0x100_0000_01b3
   }
   let stream = PhiloxStream(seed: seed, sample: hash, attack: 0, restart: 0)
-  let values = stream.symmetric(count: shape.reduce(1, *), step: 0).map { bound * $0 }
+  var values = stream.symmetric(count: shape.reduce(1, *), step: 0)
+  for index in values.indices { values[index] *= bound }
   return Tensor(shape: shape, values: values)
 }
 
