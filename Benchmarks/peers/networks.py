@@ -1,11 +1,12 @@
 """Times whole networks, Blindspot beside PyTorch and onnxruntime, in one interleaved run.
 
 Each round times Blindspot's forward pass and input gradient (`bench network --rates-only`), with direct
-convolutions and with Winograd's algorithm where a network has 3x3 ones for it, then PyTorch's in NCHW and in channels_last, and onnxruntime's forward pass, on the same random weights
-and batch; the faster layout counts. PyTorch's parameters are frozen and `torch.autograd.grad` goes to
-the input alone. Before the rounds the logits and the input gradients of two pictures are compared
-with PyTorch's, and onnxruntime's logits too. onnxruntime runs what `torch.onnx.export` wrote, with all
-its optimisations. ResNet-50's forward pass beside onnxruntime's is judged, the rest shown.
+convolutions and with Winograd's algorithm where a network has 3x3 ones for it, then PyTorch's in NCHW
+and in channels_last, and onnxruntime's forward pass, on the same random weights and batch; the faster
+layout counts. PyTorch's parameters are frozen and `torch.autograd.grad` goes to the input alone.
+Before the rounds the logits and the input gradients of two pictures are compared with PyTorch's, and
+onnxruntime's logits too. onnxruntime runs what `torch.onnx.export` wrote, with all its optimisations.
+What `WANTED` names is judged, the rest shown.
 """
 
 import argparse
